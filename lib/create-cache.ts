@@ -1,0 +1,26 @@
+import { Cache } from './client/cache.ts'
+import type { CacheOptions } from './options/plugin-options.ts'
+import { cacheSettings, type CacheSettings } from './options/resolve.ts'
+import { GuardedStore } from './store/guarded-store.ts'
+import { MemoryStore } from './store/memory-store.ts'
+import { RedisStore } from './store/redis-store.ts'
+import type { Store } from './store/store.ts'
+
+/** A cache without Fastify: the same client as `fastify.cache`. Errors: every `RESPONSE_CACHE_ERR_OPTION_*`. */
+export function createCache (options: CacheOptions = {}): Cache {
+  const settings = cacheSettings(options)
+  return new Cache(openStore(settings), settings)
+}
+
+/** The store that the settings ask for, guarded. */
+export function openStore (settings: CacheSettings): GuardedStore {
+  const store = chooseStore(settings, (fault) => guarded.failed(fault))
+  const guarded: GuardedStore = new GuardedStore(store, settings)
+  return guarded
+}
+
+function chooseStore ({ store, redis, prefix, maxBytes, clock }: CacheSettings, onFault: (fault: unknown) => void): Store {
+  if (store !== undefined) return store
+  if (redis !== undefined) return new RedisStore({ redis, prefix, onFault })
+  return new MemoryStore({ maxBytes, clock })
+}

@@ -1,0 +1,84 @@
+import createError from '@fastify/error'
+
+/*
+ * Every error a user can cause. The code is stable and documented in docs/errors.md; the text says
+ * what was expected, what came, where, and what to do. A retired code is never used again.
+ */
+
+/** An option name this version does not know. */
+export const UnknownOptionError = createError(
+  'RESPONSE_CACHE_ERR_OPTION_UNKNOWN', 'Unknown option "%s" in %s. %s', 500, TypeError)
+
+/** An option whose value is not what it takes. */
+export const InvalidOptionError = createError(
+  'RESPONSE_CACHE_ERR_OPTION_INVALID', 'Invalid option "%s" in %s: %s.', 500, TypeError)
+
+/** Two options that exclude each other, or one that needs another. */
+export const OptionConflictError = createError(
+  'RESPONSE_CACHE_ERR_OPTION_CONFLICT', 'Conflicting options in %s: %s', 500, TypeError)
+
+/** Nothing says how long a response or a value may be kept. */
+export const MissingTtlError = createError(
+  'RESPONSE_CACHE_ERR_TTL_MISSING',
+  'No ttl for %s: expected one from its own options, from its namespace "%s" (plugin option "namespaces") ' +
+  'or from "defaults", for example ttl: \'5m\'.', 500, TypeError)
+
+/** A route that cannot be cached by its method. */
+export const MethodError = createError(
+  'RESPONSE_CACHE_ERR_METHOD', 'Cannot cache %s: expected a GET or HEAD route, or a POST or QUERY route with ' +
+  '"varyByBody: true" or an own "key". Add one of them, or remove config.cache.', 500, TypeError)
+
+/** A hit in `onRequest` would be served before guards of the route had run. */
+export const UnguardedError = createError(
+  'RESPONSE_CACHE_ERR_UNGUARDED', 'Refused to serve hits of %s in onRequest: it would skip %s. Use hook: \'preHandler\' ' +
+  '(the default), or say unguarded: true if none of them protects the response.', 500)
+
+/** Another plugin put a preHandler behind the look-up, so a hit would skip it. */
+export const HookOrderError = createError(
+  'RESPONSE_CACHE_ERR_HOOK_ORDER', 'Another plugin added a %s hook to %s behind the cache, so a hit would skip it. ' +
+  'Register that plugin before fastify-response-cache.', 500)
+
+/** A route asks for the cache and has none of its hooks. */
+export const NotAttachedError = createError(
+  'RESPONSE_CACHE_ERR_NOT_ATTACHED', '%s has config.cache but was declared before fastify-response-cache was loaded, so ' +
+  'it is not cached. Write "await app.register(responseCache)" before declaring routes.', 500)
+
+/** `fastify.cache` exists already. */
+export const AlreadyRegisteredError = createError(
+  'RESPONSE_CACHE_ERR_ALREADY_REGISTERED', 'fastify.cache exists already: fastify-response-cache was registered twice in one ' +
+  'context, or another plugin (such as @fastify/caching) uses the name. Register it once, or in sibling contexts.', 500)
+
+/** A key of the client that cannot be used. */
+export const InvalidKeyError = createError(
+  'RESPONSE_CACHE_ERR_KEY_INVALID', 'Invalid key: expected a string of 1 to %s characters without line breaks, got %s.', 500, TypeError)
+
+/** A value that cannot be stored and given back. */
+export const InvalidValueError = createError(
+  'RESPONSE_CACHE_ERR_VALUE_INVALID', 'Cannot store the value of "%s": %s', 500, TypeError)
+
+/** The store did not confirm an operation whose outcome the caller has to know. */
+export const StoreUnavailableError = createError(
+  'RESPONSE_CACHE_ERR_STORE_UNAVAILABLE', 'The store did not confirm %s: %s', 503)
+
+/** The cache was used after `close()`. */
+export const ClosedError = createError(
+  'RESPONSE_CACHE_ERR_CLOSED', 'The cache is closed.', 500)
+
+/** An environment variable with a value that it cannot have. */
+export const InvalidEnvironmentError = createError(
+  'RESPONSE_CACHE_ERR_ENV_INVALID', 'Invalid environment variable %s: %s.', 500, TypeError)
+
+/** The part of an error text that says what should have come and what came. */
+export function expectedGot (expected: string, value: unknown): string {
+  return `expected ${expected}, got ${describe(value)}`
+}
+
+/** How a value is named in an error text: its content when short, else its type. */
+export function describe (value: unknown): string {
+  if (typeof value === 'string') return value.length > 60 ? `a string of ${value.length} characters` : `"${value}" (string)`
+  if (value === null || value === undefined) return String(value)
+  if (typeof value === 'function') return 'a function'
+  if (Array.isArray(value)) return `an array of ${value.length}`
+  if (typeof value === 'object') return `an object of type ${value.constructor?.name ?? 'null prototype'}`
+  return `${String(value)} (${typeof value})`
+}

@@ -1,0 +1,59 @@
+/*
+ * The Cache-Status field, RFC 9211. `hit` and `fwd` exclude each other; `key` is never sent, it would tell outsiders what the
+ * key is made of.
+ */
+
+/** Why the cache was not consulted. The words are the same in headers, logs and docs. */
+export type BypassReason =
+  | 'disabled'
+  | 'method'
+  | 'upgrade'
+  | 'request-body'
+  | 'skip'
+  | 'credentials'
+  | 'user-unknown'
+  | 'unkeyable'
+  | 'function-error'
+
+/** Why there was nothing to serve. */
+export type MissReason = 'uri-miss' | 'vary-miss' | 'stale' | 'store-error'
+
+/** Why a response was not stored. */
+export type NotStoredReason =
+  | 'head'
+  | 'credentials'
+  | 'status'
+  | 'set-cookie'
+  | 'malformed-cache-control'
+  | 'no-store'
+  | 'private'
+  | 'no-cache'
+  | 'vary'
+  | 'partial'
+  | 'nonce'
+  | 'trailers'
+  | 'event-stream'
+  | 'ttl'
+  | 'too-large'
+  | 'store-if'
+  | 'function-error'
+
+export function hitStatus (cache: string, ttlSeconds: number): string {
+  return `${cache}; hit; ttl=${ttlSeconds}`
+}
+
+export function bypassStatus (cache: string, reason: BypassReason): string {
+  return reason === 'method' ? `${cache}; fwd=method` : `${cache}; fwd=bypass; detail=${reason}`
+}
+
+/** `stored`: yes, no with the reason, or not known yet, which is the case while a stream is passed on. */
+export function missStatus (cache: string, reason: MissReason, stored: true | NotStoredReason | undefined): string {
+  const status = reason === 'store-error' ? `${cache}; fwd=miss; detail=store-error` : `${cache}; fwd=${reason}`
+  if (stored === true) return `${status}; stored`
+  return stored === undefined || reason === 'store-error' ? status : `${status}; detail=${stored}`
+}
+
+/** A Cache-Status value behind those of caches closer to the origin (RFC 9211 section 2). */
+export function appendStatus (present: unknown, own: string): string {
+  return present === undefined ? own : `${[present].flat().join(', ')}, ${own}`
+}

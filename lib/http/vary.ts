@@ -1,0 +1,27 @@
+const FIELD_NAME = /^[!#$%&'*+\-.^_`|~\w]+$/
+
+/**
+ * The lower-case field names of Vary, or `'*'` when the response varies by something else too, or by what cannot be
+ * read: any member `*`, in any line, anywhere (RFC 9111 section 4.1, CVE-2026-6907).
+ */
+export function parseVary (field: string | readonly string[] | undefined): '*' | readonly string[] {
+  if (field === undefined) return []
+  const names = [field].flat().join(',').split(',').map((name) => name.trim().toLowerCase()).filter((name) => name !== '')
+  return names.every((name) => name !== '*' && FIELD_NAME.test(name)) ? [...new Set(names)] : '*'
+}
+
+/** Whether the request has the same values in all fields that selected a stored response. Absent matches only absent. */
+export function variesMatch (vary: ReadonlyArray<readonly [name: string, value: string | null]>, headers: RequestHeaders): boolean {
+  for (const [name, value] of vary) {
+    if (selectingValue(headers, name) !== value) return false
+  }
+  return true
+}
+
+/** The value of a request header field as a selecting value; `null` is absent, which is not the same as empty (CVE-2026-113593). */
+export function selectingValue (headers: RequestHeaders, name: string): string | null {
+  const value = headers[name]
+  return value === undefined ? null : typeof value === 'string' ? value : value.join(', ')
+}
+
+export type RequestHeaders = Readonly<Record<string, string | string[] | undefined>>

@@ -1,0 +1,56 @@
+import type { Logger } from '../logger.ts'
+import type { RedisOption } from '../store/redis-client.ts'
+import type { Store } from '../store/store.ts'
+import type { Duration } from './duration.ts'
+import type { RouteCacheOptions, UserFunction } from './route-options.ts'
+
+/** Options of `createCache()`, and of the plugin as far as they are not about HTTP. */
+export interface CacheOptions {
+  /**
+   * Keep entries in Redis: a URL, options of a node-redis client, cluster or sentinel, or a connected client, cluster,
+   * sentinel or pool, which stays yours to close. Default: none, entries are kept in this process.
+   */
+  redis?: RedisOption
+
+  /** An own store in place of memory and Redis, see docs/custom-store.md. It is closed with the cache. */
+  store?: Store
+
+  /** First part of every Redis key, so that two apps in one Redis never meet. Default `'cache'`. */
+  prefix?: string
+
+  /** `false`: nothing is looked up or stored; requests say `X-Cache: BYPASS`. Default `true`. */
+  enabled?: boolean
+
+  /** Bound of the memory store in bytes, used when there is no `redis` and no `store`. Default 64 MB. */
+  memory?: { maxBytes?: number }
+
+  /** Lifetimes by name for `ttl: 'long'`. Default `{ short: '1m', medium: '5m', long: '1h', day: '24h' }`, extended by yours. */
+  ttls?: Record<string, Duration>
+
+  /** Options by namespace, used by the routes and keys of that namespace. */
+  namespaces?: Record<string, Omit<RouteCacheOptions, 'namespace'>>
+
+  /** Options for every cached route and every key, where nothing more specific says otherwise. */
+  defaults?: RouteCacheOptions
+
+  /** Deadlines for the store: `read` (default `'50ms'`, then it is a miss) and `write` (default `'1s'`). */
+  timeouts?: { read?: Duration, write?: Duration }
+
+  /** The present time in milliseconds since the epoch, for tests. Default `Date.now`. Redis expires by its own clock. */
+  clock?: () => number
+
+  /** Where changes of state and faults of option functions are logged. Default: the app's logger; silent without Fastify. */
+  logger?: Logger
+}
+
+/** Options of the Fastify plugin. */
+export interface ResponseCacheOptions extends CacheOptions {
+  /** Who sends a request, for `varyByUser: true`. Default: `request.user`, its `sub` (with `iss`) or `id`. */
+  user?: UserFunction['user']
+
+  /** How this cache calls itself in `Cache-Status` (RFC 9211). Default `'fastify-response-cache'`. */
+  name?: string
+
+  /** Adds `X-Cache-Key`, `X-Cache-TTL-Remaining` (seconds) and `X-Cache-Date` to responses. Not for production. Default `false`. */
+  debugHeaders?: boolean
+}

@@ -1,0 +1,144 @@
+import { InvalidOptionError, OptionConflictError, expectedGot } from '../errors.ts'
+import { silentLogger, type Logger } from '../logger.ts'
+import type { RedisOption } from '../store/redis-client.ts'
+import type { Store } from '../store/store.ts'
+import type { CacheRequest } from './cache-request.ts'
+import { boolean, checkOptions, duration, func, isPlainObject, NAMESPACE, object, positiveInteger, type Rule, type Rules } from './check.ts'
+import { durationToMs, type Duration } from './duration.ts'
+import type { CacheOptions, ResponseCacheOptions } from './plugin-options.ts'
+import { checkRouteOptions, type PolicySources } from './policy.ts'
+import type { RouteCacheOptions } from './route-options.ts'
+
+/** The checked, complete options of a cache. */
+export interface CacheSettings {
+  readonly redis: RedisOption | undefined
+  readonly store: Store | undefined
+  readonly prefix: string
+  readonly enabled: boolean
+  readonly maxBytes: number
+  readonly ttls: ReadonlyMap<string, number>
+  readonly namespaces: Readonly<Record<string, RouteCacheOptions>>
+  readonly defaults: RouteCacheOptions
+  readonly readMs: number
+  readonly writeMs: number
+  readonly clock: () => number
+  readonly logger: Logger
+}
+
+/** The checked, complete options of the plugin. */
+export interface PluginSettings extends CacheSettings {
+  readonly userOf: PolicySources['userOf']
+  readonly name: string
+  readonly debugHeaders: boolean
+}
+
+const MINUTE_MS = 60_000
+const BUILT_IN_TTLS = { short: MINUTE_MS, medium: 5 * MINUTE_MS, long: 60 * MINUTE_MS, day: 24 * 60 * MINUTE_MS }
+const DEFAULT_MEMORY_BYTES = 64 * 1024 * 1024
+
+const redis: Rule = {
+  expected: 'a URL such as \'redis://127.0.0.1:6379\', options of a node-redis client, cluster or sentinel, or a node-redis client',
+  secret: true,
+  accepts: (value) => typeof value === 'string' ? /^rediss?:\/\/./.test(value) : typeof value === 'object' && value !== null
+}
+
+const prefix: Rule = {
+  expected: 'a string of 1 to 64 letters, digits, "_", ".", ":", "-", "{" or "}"',
+  accepts: (value) => typeof value === 'string' && /^[\w.:{}-]{1,64}$/.test(value)
+}
+
+const cacheName: Rule = {
+  expected: 'a token such as \'my-api\' (RFC 9211 section 2)',
+  accepts: (value) => typeof value === 'string' && /^[A-Za-z*][\w!#$%&'*+\-.^`|~:/]*$/.test(value)
+}
+
+const store: Rule = {
+  expected: 'an object with the methods get, set, delete, expire, ttlMs, ping, connect and close',
+  accepts: (value) => isPlainObject(value) &&
+    ['get', 'set', 'delete', 'expire', 'ttlMs', 'ping', 'connect', 'close'].every((method) => typeof value[method] === 'function')
+}
+
+const CACHE_RULES: Rules<CacheOptions> = {
+  redis,
+  store,
+  prefix,
+  enabled: boolean,
+  memory: object,
+  ttls: object,
+  namespaces: object,
+  defaults: object,
+  timeouts: object,
+  clock: func,
+  logger: { expected: 'a logger with the methods info and warn', accepts: (value) => isPlainObject(value) && typeof value.info === 'function' && typeof value.warn === 'function' }
+}
+
+const PLUGIN_RULES: Rules<ResponseCacheOptions> = { ...CACHE_RULES, user: func, name: cacheName, debugHeaders: boolean }
+
+export function cacheSettings (options: CacheOptions): CacheSettings {
+  checkOptions<CacheOptions>(options, CACHE_RULES, 'createCache()')
+  return settingsOf(options, 'createCache()')
+}
+
+export function pluginSettings (options: ResponseCacheOptions, logger: Logger): PluginSettings {
+  const where = 'the options of fastify-response-cache'
+  checkOptions<ResponseCacheOptions>(options, PLUGIN_RULES, where)
+  return {
+    ...settingsOf({ logger, ...options }, where),
+    userOf: options.user ?? userOfRequest,
+    name: options.name ?? 'fastify-response-cache',
+    debugHeaders: options.debugHeaders ?? false
+  }
+}
+
+function settingsOf (options: CacheOptions, where: string): CacheSettings {
+  checkOptions(options.memory ?? {}, { maxBytes: positiveInteger }, `memory in ${where}`)
+  checkOptions(options.timeouts ?? {}, { read: duration, write: duration }, `timeouts in ${where}`)
+  const chosen = ['redis', 'store', 'memory'].filter((name) => options[name as keyof CacheOptions] !== undefined)
+  if (chosen.length > 1) throw new OptionConflictError(where, `entries are kept in one place; keep one of ${chosen.map((name) => `"${name}"`).join(' and ')}.`)
+  const ttls = ttlsOf(options.ttls ?? {}, where)
+  const defaults = options.defaults ?? {}
+  checkRouteOptions(defaults, ttls, `defaults in ${where}`)
+  return {
+    redis: options.redis,
+    store: options.store,
+    prefix: options.prefix ?? 'cache',
+    enabled: options.enabled ?? true,
+    maxBytes: options.memory?.maxBytes ?? DEFAULT_MEMORY_BYTES,
+    ttls,
+    namespaces: namespacesOf(options.namespaces ?? {}, ttls, where),
+    defaults: { ...defaults },
+    readMs: durationToMs(options.timeouts?.read ?? '50ms')!,
+    writeMs: durationToMs(options.timeouts?.write ?? '1s')!,
+    clock: options.clock ?? Date.now,
+    logger: options.logger ?? silentLogger
+  }
+}
+
+function ttlsOf (given: Record<string, Duration>, where: string): ReadonlyMap<string, number> {
+  const ttls = new Map<string, number>(Object.entries(BUILT_IN_TTLS))
+  for (const [name, value] of Object.entries(given)) {
+    const ms = durationToMs(value)
+    if (ms === undefined) throw new InvalidOptionError(name, `ttls in ${where}`, expectedGot(duration.expected, value))
+    ttls.set(name, ms)
+  }
+  return ttls
+}
+
+function namespacesOf (given: Record<string, RouteCacheOptions>, ttls: ReadonlyMap<string, number>, where: string): Record<string, RouteCacheOptions> {
+  for (const [name, options] of Object.entries(given)) {
+    if (!NAMESPACE.test(name)) throw new InvalidOptionError(name, `namespaces in ${where}`, 'expected a name of 1 to 64 letters, digits, "_", "." or "-"')
+    checkRouteOptions(options, ttls, `namespaces.${name} in ${where}`)
+    if (options.namespace !== undefined) throw new OptionConflictError(where, `namespaces.${name} cannot have a namespace of its own.`)
+  }
+  return { ...given }
+}
+
+/** The `sub` of a token is unique for its issuer only (RFC 7519 section 4.1.2), so both together name the user. */
+function userOfRequest (request: CacheRequest): string | number | undefined {
+  const user: unknown = request.user
+  if (typeof user === 'string' || typeof user === 'number') return user
+  if (typeof user !== 'object' || user === null) return undefined
+  const { iss, sub, id } = user as Record<string, unknown>
+  if (typeof sub === 'string' || typeof sub === 'number') return typeof iss === 'string' ? `${iss}#${sub}` : sub
+  return typeof id === 'string' || typeof id === 'number' ? id : undefined
+}

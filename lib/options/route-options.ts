@@ -1,0 +1,94 @@
+import type { CacheReply, CacheRequest } from './cache-request.ts'
+import type { Duration } from './duration.ts'
+
+/** The built-in names for lifetimes; the plugin option `ttls` changes them and adds more. */
+export type NamedTtl = 'short' | 'medium' | 'long' | 'day'
+
+/** A freshness lifetime: a duration or a name from the plugin option `ttls`. */
+export type Ttl = NamedTtl | Duration
+
+/** What `config.cache` may be: options, a ttl, `true` (the defaults) or `false` (not cached). */
+export type RouteCacheConfig = RouteCacheOptions | Ttl | boolean
+
+/** What a response body is when it is stored: text, bytes, or nothing. */
+export type StoredPayload = string | Buffer | null
+
+/**
+ * How the responses of one route are cached. May be set on a route, for a namespace (plugin option `namespaces`) and
+ * for all (plugin option `defaults`); the more specific one wins.
+ */
+export interface RouteCacheOptions {
+  /** The group this route belongs to: letters, digits, `_`, `.`, `-`. Default `'default'`. */
+  namespace?: string
+
+  /**
+   * Freshness lifetime: seconds, `'5m'`, a name from `ttls`, or a function that is asked when storing.
+   * `0` means: do not store. Required from the route, its namespace or the defaults.
+   */
+  ttl?: Ttl | TtlFunction['ttl']
+
+  /**
+   * Responses are kept per user: `true` uses the plugin option `user`, a function returns the user (or a set of
+   * roles) as a string. A request with credentials for which no user is found bypasses the cache. Default `false`.
+   */
+  varyByUser?: boolean | UserFunction['user']
+
+  /**
+   * Which parameters of the validated query select the response. A list: only these, and all others are removed from
+   * `request.query` and `request.url` before the handler runs, so that it cannot read what the key does not cover.
+   * `false`: none. Default `true`: all.
+   */
+  varyByQuery?: boolean | readonly string[]
+
+  /** Request header fields that select the response, credentials among them only when named here. Default none. */
+  varyByHeaders?: readonly string[]
+
+  /** Cookies that select the response, credentials among them only when named here. Default none. */
+  varyByCookies?: readonly string[]
+
+  /** The parsed body selects the response: needed to cache `POST` and `QUERY`. Default `false`. */
+  varyByBody?: boolean
+
+  /** An own key in place of path, query and body, kept inside the namespace, method, route and host. */
+  key?(request: CacheRequest): string
+
+  /** `true` for requests that neither read nor fill the cache. Runs before every look-up. */
+  skip?(request: CacheRequest): boolean
+
+  /**
+   * The response is the same for everyone although requests carry credentials. Guards of the route still run before
+   * every hit. Default `false`.
+   */
+  shared?: boolean
+
+  /** A last word on storing, asked after all other rules allowed it. */
+  storeIf?(request: CacheRequest, reply: CacheReply, payload: StoredPayload): boolean
+
+  /**
+   * Where hits are served. `'preHandler'` (default): after every guard and the validation. `'onRequest'`: before the
+   * body is read, for public routes; refused where a hit would skip guards, unless `unguarded` says otherwise.
+   */
+  hook?: 'preHandler' | 'onRequest'
+
+  /** With `hook: 'onRequest'`: the hooks that a hit skips protect nothing. Default `false`. */
+  unguarded?: boolean
+
+  /** Status codes that may be stored; never 1xx, 206, 304, 412 or 416. Default `[200]`. */
+  statusCodes?: readonly number[]
+
+  /** Largest body that is stored, in bytes. Default 1,048,576 (1 MB). */
+  maxBytes?: number
+}
+
+/** Method syntax: a function may annotate a narrower request than `CacheRequest`. */
+interface TtlFunction { ttl(request: CacheRequest, reply: CacheReply): Ttl }
+interface UserFunction { user(request: CacheRequest): string | number | undefined }
+
+export type { TtlFunction, UserFunction }
+
+declare module 'fastify' {
+  interface FastifyContextConfig {
+    /** How responses of this route are cached: options, a ttl, `true` or `false`. */
+    cache?: RouteCacheConfig
+  }
+}

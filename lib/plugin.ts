@@ -1,0 +1,101 @@
+import type { FastifyInstance, FastifyRequest, RouteOptions } from 'fastify'
+import fp from 'fastify-plugin'
+import { Cache } from './client/cache.ts'
+import { openStore } from './create-cache.ts'
+import { AlreadyRegisteredError, HookOrderError, NotAttachedError, UnguardedError } from './errors.ts'
+import type { ResponseCacheOptions } from './options/plugin-options.ts'
+import { routePolicy, type RoutePolicy } from './options/policy.ts'
+import { pluginSettings, type PluginSettings } from './options/resolve.ts'
+import { ResponseCache } from './response-cache.ts'
+import { RouteAdmission } from './route/admission.ts'
+import { Announcer } from './route/announce.ts'
+import { kExchange } from './route/exchange.ts'
+import { GUARD_HOOKS, guardHooksOf } from './route/fastify-internals.ts'
+import { RouteHooks } from './route/hooks.ts'
+import { ResponseRecorder } from './route/response-recorder.ts'
+
+declare module 'fastify' {
+  interface FastifyInstance {
+    /** The cache client of fastify-response-cache. */
+    cache: Cache
+  }
+}
+
+interface AttachedRoute {
+  readonly instance: FastifyInstance
+  readonly options: RouteOptions
+  readonly policy: RoutePolicy
+  readonly hooks: RouteHooks
+}
+
+/** Marks the config of a route that has our hooks. */
+const kAttached = Symbol('fastify-response-cache.attached')
+
+async function responseCachePlugin (app: FastifyInstance, options: ResponseCacheOptions): Promise<void> {
+  if (app.hasDecorator('cache')) throw new AlreadyRegisteredError()
+  const settings = pluginSettings(options, app.log)
+  const store = openStore(settings)
+  const client = new Cache(store, settings)
+  const engine = new ResponseCache({ store, clock: settings.clock })
+  const attached: AttachedRoute[] = []
+
+  app.decorate('cache', client)
+  app.decorateRequest(kExchange, null)
+  app.addHook('onRoute', function (route) {
+    const one = attach(this, route, { settings, engine })
+    if (one !== undefined) attached.push(one)
+  })
+  app.addHook('onReady', async () => {
+    attached.splice(0).forEach(checkOrder)
+  })
+  app.addHook('onClose', async () => { await client.close() })
+  if (hasRoutes(app)) refuseUnattachedRoutes(app)
+}
+
+/** Puts the hooks on a route that asks for the cache. */
+function attach (instance: FastifyInstance, route: RouteOptions, { settings, engine }: { settings: PluginSettings, engine: ResponseCache }): AttachedRoute | undefined {
+  const config = route.config?.cache
+  if (config === undefined) return undefined
+  const methods = [route.method].flat()
+  const policy = routePolicy(config, { route: `${methods.join(',')} ${route.url}`, methods }, settings)
+  if (policy === undefined) return undefined
+  const hooks = routeHooks(policy, route, { settings, engine })
+  route[policy.hook] = [...[route[policy.hook] ?? []].flat(), hooks.lookUp] as never
+  route.onSend = [...[route.onSend ?? []].flat(), hooks.finish] as never
+  route.config = { ...route.config, [kAttached]: true } as typeof route.config
+  return { instance, options: route, policy, hooks }
+}
+
+function routeHooks (policy: RoutePolicy, route: RouteOptions, { settings, engine }: { settings: PluginSettings, engine: ResponseCache }): RouteHooks {
+  const { clock, debugHeaders, enabled, logger, name, prefix, ttls, userOf } = settings
+  const admission = new RouteAdmission(policy, { anyUserOf: userOf, constraints: route.constraints ?? {} })
+  const recorder = new ResponseRecorder({ policy, cache: engine, admission, ttls, logger })
+  const announcer = new Announcer({ name, debug: debugHeaders ? { prefix } : undefined })
+  return new RouteHooks({ policy, cache: engine, admission, recorder, announcer, clock, enabled, logger })
+}
+
+/** All hooks of the route are known now: nothing that may guard it must come after the look-up. */
+function checkOrder ({ instance, options, policy, hooks }: AttachedRoute): void {
+  if ([options[policy.hook] ?? []].flat().at(-1) !== hooks.lookUp) throw new HookOrderError(policy.hook, policy.route)
+  if (policy.hook === 'preHandler' || policy.unguarded) return
+  const own = GUARD_HOOKS.filter((name) => [options[name] ?? []].flat().length > 0)
+  const skipped = own.length > 0 ? own : guardHooksOf(instance) ?? ['hooks of the app that cannot be seen']
+  if (skipped.length > 0) throw new UnguardedError(policy.route, skipped.join(', '))
+}
+
+/** Routes that existed before the plugin have no hooks; whether one of them asked for the cache shows when it is requested. */
+function refuseUnattachedRoutes (app: FastifyInstance): void {
+  app.addHook('onRequest', (request: FastifyRequest, reply, done) => {
+    const { config, method, url } = request.routeOptions
+    const { cache, [kAttached]: isAttached } = config as typeof config & { [kAttached]?: true }
+    if (cache === undefined || cache === false || isAttached === true) return done()
+    done(new NotAttachedError(`${[method].flat().join(',')} ${url}`))
+  })
+}
+
+function hasRoutes (app: FastifyInstance): boolean {
+  return app.printRoutes() !== '(empty tree)'
+}
+
+/** The Fastify plugin. */
+export const responseCache = fp(responseCachePlugin, { fastify: '5.x', name: 'fastify-response-cache' })

@@ -1,0 +1,149 @@
+import type { FastifyRequest } from 'fastify'
+import { digest, encodePart, encodeValue, ResponseKey, UnkeyableError } from '../cache-key.ts'
+import type { BypassReason } from '../http/cache-status.ts'
+import { cookieValues, hasSessionCookie } from '../http/cookies.ts'
+import { isSecretField, requestFieldRole } from '../http/request-fields.ts'
+import { selectingValue, type RequestHeaders } from '../http/vary.ts'
+import type { CacheRequest } from '../options/cache-request.ts'
+import type { RoutePolicy } from '../options/policy.ts'
+
+export interface Admitted {
+  readonly outcome: 'admitted'
+  readonly key: ResponseKey
+  readonly user: string | undefined
+}
+
+export type Admission = Admitted | { readonly outcome: 'bypass', readonly reason: BypassReason, readonly fault?: unknown }
+
+/** Finds whether requests of one route may use the cache, and under which key. */
+export class RouteAdmission {
+  readonly #policy: RoutePolicy
+  readonly #anyUserOf: (request: CacheRequest) => string | number | undefined
+  readonly #fixed: string
+
+  constructor (policy: RoutePolicy, { anyUserOf, constraints }: {
+    /** The plugin's `user`: who is known by it carries credentials on any route. */
+    anyUserOf: (request: CacheRequest) => string | number | undefined
+    /** What else than method and URL selected the route. */
+    constraints: Record<string, unknown>
+  }) {
+    this.#policy = policy
+    this.#anyUserOf = anyUserOf
+    const selected = Object.entries(constraints).map(([name, value]) => [name, String(value)])
+    this.#fixed = encodePart('r', policy.route) + (selected.length > 0 ? encodePart('c', JSON.stringify(selected)) : '') +
+      (policy.key === undefined ? '' : encodePart('k', ''))
+  }
+
+  admit (request: FastifyRequest): Admission {
+    if (!this.#policy.methods.has(request.method)) return { outcome: 'bypass', reason: 'method' }
+    try {
+      return this.#admit(request, asCacheRequest(request))
+    } catch (fault) {
+      return { outcome: 'bypass', reason: fault instanceof UnkeyableError || fault instanceof RangeError ? 'unkeyable' : 'function-error', fault }
+    }
+  }
+
+  #admit (request: FastifyRequest, cacheRequest: CacheRequest): Admission {
+    const policy = this.#policy
+    if (policy.skip?.(cacheRequest) === true) return { outcome: 'bypass', reason: 'skip' }
+    const headers: RequestHeaders = request.headers
+    const fields = this.#readFields(request.method, headers)
+    if (typeof fields === 'object') return fields
+    const user = policy.userOf === false ? undefined : userText(policy.userOf(cacheRequest))
+    if (user === undefined && this.#hasCredentials(request, cacheRequest)) {
+      return { outcome: 'bypass', reason: policy.userOf === false ? 'credentials' : 'user-unknown' }
+    }
+    const key = new ResponseKey({
+      namespace: policy.namespace,
+      method: request.method === 'HEAD' ? 'GET' : request.method,
+      path: policy.key === undefined ? pathOf(request.raw.url ?? '') : ownKey(policy.key(cacheRequest)),
+      fixed: this.#fixed,
+      selected: `${encodePart('h', `${request.protocol}://${request.host.toLowerCase()}`)}${fields}${this.#selected(request, headers, user)}`
+    })
+    return { outcome: 'admitted', key, user }
+  }
+
+  /** One pass over the header fields: the steering ones for the key, or why the request cannot use the cache. */
+  #readFields (method: string, headers: RequestHeaders): string | Admission {
+    let steering = ''
+    for (const name in headers) {
+      const role = requestFieldRole(name)
+      if (role === undefined) continue
+      if (role === 'steering') steering += encodePart('s', name) + encodePart('v', selectingValue(headers, name) ?? undefined)
+      if (role === 'upgrade') return { outcome: 'bypass', reason: 'upgrade' }
+      // The body of a GET is an input that handlers may read and the key does not cover.
+      if (role === 'content' && (method === 'GET' || method === 'HEAD') && headers[name] !== '0') return { outcome: 'bypass', reason: 'request-body' }
+    }
+    return steering
+  }
+
+  /** Whether the request says who sends it, in a way that the route's key does not cover. */
+  #hasCredentials (request: FastifyRequest, cacheRequest: CacheRequest): boolean {
+    if (this.#policy.shared) return false
+    const headers: RequestHeaders = request.headers
+    for (const name in headers) {
+      const role = requestFieldRole(name)
+      if (role === 'credential' && !this.#policy.headers.includes(name)) return true
+      if (role === 'cookie' && !this.#policy.headers.includes(name) && hasSessionCookie(selectingValue(headers, name) ?? '', this.#policy.cookies)) return true
+    }
+    // A verified TLS client certificate; false unless the server asks for one.
+    if ((request.raw.socket as { authorized?: boolean } | undefined)?.authorized === true) return true
+    return (cacheRequest.user !== undefined && cacheRequest.user !== null) || userText(this.#anyUserOf(cacheRequest)) !== undefined
+  }
+
+  /**
+   * The same question again when the response is to be stored: a handler may have found out who asks only now. Throws what
+   * an option function throws.
+   */
+  mayStillStore (request: FastifyRequest, admitted: Admitted): boolean {
+    const cacheRequest = asCacheRequest(request)
+    const user = this.#policy.userOf === false ? undefined : userText(this.#policy.userOf(cacheRequest))
+    return user === admitted.user && (user !== undefined || !this.#hasCredentials(request, cacheRequest))
+  }
+
+  #selected (request: FastifyRequest, headers: RequestHeaders, user: string | undefined): string {
+    const policy = this.#policy
+    let text = user === undefined ? '' : encodePart('u', user)
+    for (const name of policy.headers) text += encodePart('f', selectingText(name, selectingValue(headers, name)))
+    if (policy.cookies.length > 0) {
+      const field = selectingValue(headers, 'cookie') ?? undefined
+      for (const name of policy.cookies) text += encodePart('o', digest(encodeValue(cookieValues(field, name))))
+    }
+    if (policy.key !== undefined) return text
+    text += encodePart('q', encodeValue(policy.query === 'all' ? request.query : coveredQuery(request.query, policy.query)))
+    return policy.body ? text + encodePart('b', digest(encodeValue(request.body))) : text
+  }
+}
+
+/** The request as option functions see it: the same object, typed for routes whose own types are not known here. */
+function asCacheRequest (request: FastifyRequest): CacheRequest {
+  return request as unknown as CacheRequest
+}
+
+/** Secrets are kept out of stores and logs. */
+function selectingText (name: string, value: string | null): string | undefined {
+  return value === null ? undefined : isSecretField(name) ? digest(value) : value
+}
+
+function userText (user: unknown): string | undefined {
+  if (user === undefined || user === null || user === '') return undefined
+  if (typeof user === 'string') return user
+  if (typeof user === 'number' && Number.isFinite(user)) return String(user)
+  throw new TypeError(`expected varyByUser or the plugin's user to return a string, a number or undefined, got ${typeof user}`)
+}
+
+function ownKey (key: unknown): string {
+  if (typeof key === 'string' && key !== '') return key
+  throw new TypeError(`expected key to return a string of at least one character, got ${key === '' ? 'an empty one' : typeof key}`)
+}
+
+/** The path as sent: decoded forms would let differently written URLs, which a handler can tell apart, share a response. */
+function pathOf (url: string): string {
+  const at = url.indexOf('?')
+  return at === -1 ? url : url.slice(0, at)
+}
+
+/** The parameters that the route's list names. */
+export function coveredQuery (query: unknown, names: ReadonlySet<string>): Record<string, unknown> {
+  return Object.fromEntries(Object.entries(query as Record<string, unknown>).filter(([name]) => names.has(name)))
+}

@@ -1,0 +1,24 @@
+import type { BypassReason, MissReason } from '../http/cache-status.ts'
+import type { ResponseHeaders } from '../http/storability.ts'
+import type { StoredResponse } from '../stored-entry.ts'
+import type { Admitted } from './admission.ts'
+
+/** All state of one request, kept on the request. */
+export type ExchangeState =
+  | { readonly outcome: 'bypass', readonly reason: BypassReason }
+  | { readonly outcome: 'hit', readonly response: StoredResponse }
+  | {
+    readonly outcome: 'miss'
+    readonly reason: MissReason
+    readonly admitted: Admitted
+    /** Header fields that hooks had set before the look-up. */
+    readonly fieldsBefore: ResponseHeaders
+  }
+
+export const kExchange = Symbol('fastify-response-cache.exchange')
+
+declare module 'fastify' {
+  interface FastifyRequest {
+    [kExchange]: ExchangeState | null
+  }
+}

@@ -1,0 +1,139 @@
+import type { FastifyReply, FastifyRequest, HookHandlerDoneFunction } from 'fastify'
+import type { Logger } from '../logger.ts'
+import type { RoutePolicy } from '../options/policy.ts'
+import type { LookupResult, ResponseCache } from '../response-cache.ts'
+import { isPromise } from '../store/store.ts'
+import type { StoredResponse } from '../stored-entry.ts'
+import type { Admitted, RouteAdmission } from './admission.ts'
+import type { Announcer } from './announce.ts'
+import { kExchange } from './exchange.ts'
+import { hideUncoveredQuery } from './hide-query.ts'
+import type { ResponseRecorder } from './response-recorder.ts'
+
+export interface RouteParts {
+  readonly policy: RoutePolicy
+  readonly cache: ResponseCache
+  readonly admission: RouteAdmission
+  readonly recorder: ResponseRecorder
+  readonly announcer: Announcer
+  readonly clock: () => number
+  readonly enabled: boolean
+  readonly logger: Logger
+}
+
+/**
+ * The hooks of one cached route: the look-up before the handler and the last word on what is sent. They take callbacks
+ * instead of returning promises, so that a hit from memory is sent without a tick.
+ */
+export class RouteHooks {
+  readonly #parts: RouteParts
+  #warned = new Set<string>()
+
+  constructor (parts: RouteParts) {
+    this.#parts = parts
+  }
+
+  /** Runs as the last hook before the handler, or as the last `onRequest`. */
+  readonly lookUp = (request: FastifyRequest, reply: FastifyReply, done: HookHandlerDoneFunction): void => {
+    const { admission, cache, enabled } = this.#parts
+    const admitted = enabled ? admission.admit(request) : { outcome: 'bypass' as const, reason: 'disabled' as const }
+    if (admitted.outcome === 'bypass') {
+      if ('fault' in admitted || admitted.reason === 'user-unknown') this.#warnOnce(admitted)
+      request[kExchange] = { outcome: 'bypass', reason: admitted.reason }
+      this.#runHandler(request, done)
+      return
+    }
+    const found = cache.lookUp(admitted.key, request.headers)
+    if (!isPromise(found)) {
+      this.#proceed(found, admitted, { request, reply, done })
+      return
+    }
+    // Never rejects; `done` receives what a hit cannot send.
+    void found.then((result) => {
+      try {
+        if (!reply.sent) this.#proceed(result, admitted, { request, reply, done })
+      } catch (fault) {
+        done(fault as Error)
+      }
+    })
+  }
+
+  /** Runs as the last `onSend`: also for hits, which must not be stored again. */
+  readonly finish = (request: FastifyRequest, reply: FastifyReply, payload: unknown, done: (error: null, payload?: unknown) => void): void => {
+    const exchange = request[kExchange]
+    const { announcer, recorder } = this.#parts
+    switch (exchange?.outcome) {
+      case undefined: // A guard answered before the look-up.
+        done(null)
+        return
+      case 'bypass':
+        announcer.bypass(reply, exchange.reason)
+        done(null)
+        return
+      case 'miss': {
+        const { payload: passedOn, stored } = recorder.record(request, reply, payload)
+        announcer.miss(reply, exchange.reason, stored)
+        announcer.key(reply, () => exchange.admitted.key.id)
+        done(null, passedOn)
+        return
+      }
+      case 'hit':
+        done(null, restored(request, reply, payload, exchange.response))
+    }
+  }
+
+  #proceed (result: LookupResult, admitted: Admitted, { request, reply, done }: { request: FastifyRequest, reply: FastifyReply, done: HookHandlerDoneFunction }): void {
+    if (result.outcome === 'hit') {
+      request[kExchange] = result
+      this.#send(reply, result.response, admitted)
+      return
+    }
+    request[kExchange] = { outcome: 'miss', reason: result.reason, admitted, fieldsBefore: reply.getHeaders() }
+    this.#runHandler(request, done)
+  }
+
+  #runHandler (request: FastifyRequest, done: HookHandlerDoneFunction): void {
+    hideUncoveredQuery(request, this.#parts.policy)
+    done()
+  }
+
+  #send (reply: FastifyReply, response: StoredResponse, { key }: Admitted): void {
+    const { announcer, clock } = this.#parts
+    reply.code(response.status)
+    for (const [name, value] of response.headers) reply.header(name, value)
+    announcer.hit(reply, response, clock())
+    announcer.key(reply, () => key.id)
+    void reply.send(sentBody(response))
+  }
+
+  #warnOnce ({ reason, fault }: { reason: string, fault?: unknown }): void {
+    if (this.#warned.has(reason)) return
+    this.#warned.add(reason)
+    const { logger, policy } = this.#parts
+    const text = reason === 'user-unknown'
+      ? 'requests with credentials bypass the cache because varyByUser found no user; set the plugin option "user" or varyByUser to a function'
+      : 'requests bypass the cache because an option function or the key failed'
+    logger.warn({ err: fault, cache: { route: policy.route, outcome: 'bypass', reason } }, text)
+  }
+}
+
+/** Without a body and a content type, `undefined` keeps Fastify from adding one. */
+function sentBody (response: StoredResponse): Buffer | undefined {
+  return response.body.length === 0 ? undefined : response.body
+}
+
+/**
+ * What a hit sends after the app's own `onSend` hooks: the stored bytes, even where a hook transformed them, because they
+ * were stored after such hooks had run. Where a hook chose another status, such as 304, its answer stands.
+ */
+function restored (request: FastifyRequest, reply: FastifyReply, payload: unknown, response: StoredResponse): unknown {
+  const body = sentBody(response)
+  if (body !== undefined && response.headers.every(([name]) => name !== 'content-type')) reply.removeHeader('content-type')
+  if (payload === body || request.method === 'HEAD' || reply.statusCode !== response.status) return undefined
+  for (const name of ['content-encoding', 'content-length']) {
+    const stored = response.headers.find((field) => field[0] === name)
+    if (stored === undefined) reply.removeHeader(name)
+  }
+  (payload as { destroy?: () => void } | undefined)?.destroy?.()
+  return body ?? null
+}

@@ -1,0 +1,145 @@
+import type { FastifyReply, FastifyRequest } from 'fastify'
+import type { NotStoredReason } from '../http/cache-status.ts'
+import { refusalToStore, type ResponseHeaders } from '../http/storability.ts'
+import { selectingFields, storedFields } from '../http/stored-fields.ts'
+import type { Logger } from '../logger.ts'
+import type { CacheRequest } from '../options/cache-request.ts'
+import { ttlToMs, type RoutePolicy } from '../options/policy.ts'
+import type { ResponseCache } from '../response-cache.ts'
+import type { RouteAdmission } from './admission.ts'
+import { kExchange, type ExchangeState } from './exchange.ts'
+import { hasTrailers } from './fastify-internals.ts'
+import { captureStream, toNodeStream } from './stream-capture.ts'
+
+type Miss = Extract<ExchangeState, { outcome: 'miss' }>
+
+/** What is passed on to the client, and whether it is stored; `undefined`: a stream decides when it ends. */
+export interface Recorded {
+  readonly payload: unknown
+  readonly stored: true | NotStoredReason | undefined
+}
+
+/** A response as it stands when its header fields are final. */
+interface Candidate {
+  readonly request: FastifyRequest
+  readonly reply: FastifyReply
+  readonly exchange: Miss
+  readonly headers: ResponseHeaders
+  readonly ttlMs: number
+}
+
+/** Decides whether the response to a miss is stored, and stores it. Nobody waits for the store. */
+export class ResponseRecorder {
+  readonly #policy: RoutePolicy
+  readonly #cache: ResponseCache
+  readonly #admission: RouteAdmission
+  readonly #ttls: ReadonlyMap<string, number>
+  readonly #logger: Logger
+
+  constructor ({ policy, cache, admission, ttls, logger }: {
+    policy: RoutePolicy
+    cache: ResponseCache
+    admission: RouteAdmission
+    ttls: ReadonlyMap<string, number>
+    logger: Logger
+  }) {
+    this.#policy = policy
+    this.#cache = cache
+    this.#admission = admission
+    this.#ttls = ttls
+    this.#logger = logger
+  }
+
+  record (request: FastifyRequest, reply: FastifyReply, sent: unknown): Recorded {
+    const payload = unwrapResponse(reply, sent)
+    try {
+      const candidate = this.#candidate(request, reply)
+      return typeof candidate === 'string' ? { payload, stored: candidate } : this.#recordBody(candidate, payload)
+    } catch (fault) {
+      this.#warn(fault)
+      return { payload, stored: 'function-error' }
+    }
+  }
+
+  #candidate (request: FastifyRequest, reply: FastifyReply): Candidate | NotStoredReason {
+    const exchange = request[kExchange] as Miss
+    if (request.method === 'HEAD') return 'head'
+    if (!this.#admission.mayStillStore(request, exchange.admitted)) return 'credentials'
+    if (!this.#policy.statusCodes.has(reply.statusCode)) return 'status'
+    if (hasTrailers(reply)) return 'trailers'
+    const headers = reply.getHeaders() as ResponseHeaders
+    const refusal = refusalToStore(headers, request.headers)
+    if (refusal !== undefined) return refusal
+    const ttlMs = this.#ttlMs(request, reply)
+    return ttlMs < 1 ? 'ttl' : { request, reply, exchange, headers, ttlMs }
+  }
+
+  #ttlMs (request: FastifyRequest, reply: FastifyReply): number {
+    const { ttl } = this.#policy
+    if (typeof ttl === 'number') return ttl
+    const said = ttl(request as unknown as CacheRequest, reply)
+    const ttlMs = ttlToMs(said, this.#ttls)
+    if (ttlMs === undefined) throw new TypeError(`expected the ttl function to return a ttl, got ${String(said)}`)
+    return ttlMs
+  }
+
+  #recordBody (candidate: Candidate, payload: unknown): Recorded {
+    if (payload === undefined || payload === null) return { payload, stored: this.#store(candidate, null) }
+    if (typeof payload === 'string' || Buffer.isBuffer(payload)) return { payload, stored: this.#store(candidate, payload) }
+    if (this.#announcedBytes(candidate) > this.#policy.maxBytes) return { payload, stored: 'too-large' }
+    const stream = toNodeStream(payload)
+    // Not a payload that Fastify can send: it says so itself.
+    if (stream === undefined) return { payload, stored: undefined }
+    const onComplete = (body: Buffer): void => this.#storeStreamed(candidate, body)
+    return { payload: captureStream(stream, { maxBytes: this.#policy.maxBytes, onComplete }), stored: undefined }
+  }
+
+  /** Of a stream whose length the handler told; 0 when it did not. */
+  #announcedBytes ({ headers }: Candidate): number {
+    return Number(headers['content-length'] ?? 0)
+  }
+
+  #storeStreamed (candidate: Candidate, body: Buffer): void {
+    const announced = candidate.headers['content-length']
+    if (announced !== undefined && Number(announced) !== body.length) return
+    try {
+      if (this.#admission.mayStillStore(candidate.request, candidate.exchange.admitted)) this.#store(candidate, body)
+    } catch (fault) {
+      this.#warn(fault)
+    }
+  }
+
+  #store ({ request, reply, exchange, headers, ttlMs }: Candidate, payload: string | Buffer | null): true | NotStoredReason {
+    if (payload !== null && Buffer.byteLength(payload) > this.#policy.maxBytes) return 'too-large'
+    if (this.#policy.storeIf?.(request as unknown as CacheRequest, reply, payload) === false) return 'store-if'
+    const facts = { requestId: request.id, requestHeaders: request.headers, fieldsBefore: exchange.fieldsBefore }
+    void this.#cache.store(exchange.admitted.key, {
+      status: reply.statusCode,
+      headers: storedFields(headers, facts),
+      vary: selectingFields(headers, facts),
+      body: ownCopy(payload)
+    }, ttlMs)
+    return true
+  }
+
+  #warn (fault: unknown): void {
+    this.#logger.warn({ err: fault, cache: { route: this.#policy.route, reason: 'function-error' } }, 'response not stored: an option function failed')
+  }
+}
+
+/** Bytes of our own: the handler may go on writing into its Buffer, and small Buffers share one larger piece of memory. */
+function ownCopy (payload: string | Buffer | null): Buffer {
+  if (payload === null) return Buffer.alloc(0)
+  const copy = Buffer.allocUnsafeSlow(Buffer.byteLength(payload))
+  if (typeof payload === 'string') copy.write(payload)
+  else payload.copy(copy)
+  return copy
+}
+
+/** A `Response` sets status and header fields as Fastify would do a moment later; its body is what is sent. */
+function unwrapResponse (reply: FastifyReply, payload: unknown): unknown {
+  if (!(payload instanceof Response) || payload.bodyUsed) return payload
+  reply.code(payload.status)
+  for (const [name, value] of payload.headers) reply.header(name, value)
+  return payload.body
+}

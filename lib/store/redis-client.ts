@@ -1,0 +1,19 @@
+import type { RedisClientOptions, RedisClusterOptions, RedisSentinelOptions } from 'redis'
+
+/**
+ * What the cache needs of a connected node-redis (6) client, cluster, sentinel or client pool. A structural type, so that
+ * any of them fits whatever modules it was made with.
+ */
+export interface ConnectedRedis {
+  get (key: string): Promise<unknown>
+  set (key: string, value: Buffer, options: { expiration: { type: 'PX', value: number } }): Promise<unknown>
+  unlink (key: string): Promise<unknown>
+  pExpire (key: string, ms: number): Promise<unknown>
+  pTTL (key: string): Promise<unknown>
+  withTypeMapping (mapping: Record<number, unknown>): unknown
+  on (event: string, listener: (error: Error) => void): unknown
+  off (event: string, listener: (error: Error) => void): unknown
+}
+
+/** How to reach Redis: see the plugin option `redis`. */
+export type RedisOption = string | RedisClientOptions | RedisClusterOptions | RedisSentinelOptions | ConnectedRedis

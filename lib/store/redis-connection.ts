@@ -1,0 +1,121 @@
+import type { RedisClientOptions, RedisClusterOptions, RedisSentinelOptions } from 'redis'
+import type { ConnectedRedis, RedisOption } from './redis-client.ts'
+
+/** A Redis client and what its owner may do with it. */
+export interface OpenRedis {
+  readonly client: ConnectedRedis
+  /** Resolves once commands can be sent. */
+  connect (): Promise<void>
+  /** Ends what we opened; a client that the user made stays open. */
+  close (): Promise<void>
+}
+
+/** What all clients of node-redis have in common for those who open and close them. */
+interface OwnedRedis extends ConnectedRedis {
+  readonly isReady: boolean
+  connect (): Promise<unknown>
+  close (): Promise<unknown>
+  destroy (): unknown
+}
+
+const CLOSE_MS = 1000
+const LONGEST_RETRY_MS = 2000
+
+/** Makes a client of what the option says, or takes the one it is. Loads node-redis only when a client has to be made. */
+export async function openRedis (option: RedisOption, onFault: (fault: unknown) => void): Promise<OpenRedis> {
+  if (isConnectedRedis(option)) {
+    option.on('error', onFault)
+    return {
+      client: option,
+      async connect () { await option.pTTL('') },
+      async close () { option.off('error', onFault) }
+    }
+  }
+  const client = await makeClient(option)
+  client.on('error', onFault)
+  return ownedRedis(client, onFault)
+}
+
+export function isConnectedRedis (option: RedisOption): option is ConnectedRedis {
+  return typeof option === 'object' && 'withTypeMapping' in option && typeof option.withTypeMapping === 'function'
+}
+
+async function makeClient (option: Exclude<RedisOption, ConnectedRedis>): Promise<OwnedRedis> {
+  const { createClient, createCluster, createSentinel } = await import('redis')
+  if (typeof option === 'string') return createClient(clientOptions({ url: option })) as unknown as OwnedRedis
+  if ('rootNodes' in option) {
+    return createCluster({ ...option, defaults: clientOptions(option.defaults ?? {}) } as RedisClusterOptions) as unknown as OwnedRedis
+  }
+  if ('sentinelRootNodes' in option) {
+    const nodeClientOptions = clientOptions(option.nodeClientOptions ?? {})
+    return createSentinel({ ...option, nodeClientOptions } as RedisSentinelOptions) as unknown as OwnedRedis
+  }
+  return createClient(clientOptions(option as RedisClientOptions)) as unknown as OwnedRedis
+}
+
+/** While Redis is away commands fail at once instead of waiting in a queue, and the client tries to reconnect for ever. */
+function clientOptions<Options extends Omit<RedisClientOptions, 'modules'>> (options: Options): Options {
+  const reconnectStrategy = (retries: number): number => retryMs(retries)
+  return { disableOfflineQueue: true, ...options, socket: { reconnectStrategy, ...options.socket } } as Options
+}
+
+function retryMs (retries: number): number {
+  return Math.min(50 * 2 ** retries, LONGEST_RETRY_MS) + Math.floor(Math.random() * 200)
+}
+
+function ownedRedis (client: OwnedRedis, onFault: (fault: unknown) => void): OpenRedis {
+  const closing = new AbortController()
+  const connected = connectAtLast(client, closing.signal, onFault)
+  return {
+    client,
+    connect: () => connected,
+    async close () {
+      closing.abort()
+      try {
+        if (client.isReady) await withinMs(CLOSE_MS, client.close())
+      } catch (fault) {
+        onFault(fault)
+      }
+      await destroy(client)
+    }
+  }
+}
+
+/** A single client keeps trying by itself; a cluster or sentinel gives up when none of its nodes answers, so it is asked again. */
+async function connectAtLast (client: OwnedRedis, closed: AbortSignal, onFault: (fault: unknown) => void): Promise<void> {
+  for (let retries = 0; !closed.aborted; retries++) {
+    try {
+      await client.connect()
+      return
+    } catch (fault) {
+      if (closed.aborted) return
+      onFault(fault)
+      await sleep(retryMs(retries), closed)
+    }
+  }
+}
+
+function sleep (ms: number, ended: AbortSignal): Promise<void> {
+  return new Promise((resolve) => {
+    const timer = setTimeout(resolve, ms)
+    ended.addEventListener('abort', () => {
+      clearTimeout(timer)
+      resolve()
+    }, { once: true })
+  })
+}
+
+async function withinMs (ms: number, promise: Promise<unknown>): Promise<void> {
+  let timer: NodeJS.Timeout | undefined
+  await Promise.race([promise, new Promise((resolve) => { timer = setTimeout(resolve, ms) })])
+  clearTimeout(timer)
+}
+
+/** Ends a client whatever its state is; one that is closed already says so with an error. */
+async function destroy (client: OwnedRedis): Promise<void> {
+  try {
+    await client.destroy()
+  } catch (fault) {
+    if ((fault as Error).name !== 'ClientClosedError' && (fault as Error).message !== 'The client is closed') throw fault
+  }
+}

@@ -1,0 +1,85 @@
+import { decodeEntry, encodeEntry, type Entry } from '../stored-entry.ts'
+import type { ConnectedRedis, RedisOption } from './redis-client.ts'
+import { openRedis, type OpenRedis } from './redis-connection.ts'
+import type { Store, StoreKey } from './store.ts'
+
+/** RESP type of bulk strings, `$`: replies of this type come as Buffers, so that bodies are never text on their way. */
+const BLOB_STRING = 36
+
+export interface RedisStoreOptions {
+  readonly redis: RedisOption
+  readonly prefix: string
+  /** Hears of faults of the connection. */
+  readonly onFault: (fault: unknown) => void
+}
+
+/**
+ * Entries in Redis: one string per entry under `<prefix>:<id>`, with a time to live. Commands of one tick share a round trip,
+ * and every command has one key, so that a Cluster needs nothing special.
+ */
+export class RedisStore implements Store {
+  readonly #prefix: string
+  readonly #opening: Promise<OpenRedis>
+  #client: ConnectedRedis | undefined
+  #reader: ConnectedRedis | undefined
+
+  constructor ({ redis, prefix, onFault }: RedisStoreOptions) {
+    this.#prefix = prefix
+    this.#opening = openRedis(redis, onFault).then((open) => {
+      this.#client = open.client
+      this.#reader = open.client.withTypeMapping({ [BLOB_STRING]: Buffer }) as ConnectedRedis
+      return open
+    })
+    this.#opening.catch(onFault)
+  }
+
+  async get (key: StoreKey): Promise<Entry | undefined> {
+    try {
+      const frame = await this.#open(this.#reader).get(this.#name(key))
+      return Buffer.isBuffer(frame) ? decodeEntry(frame) : undefined
+    } catch (fault) {
+      // A foreign type under our key is nothing we stored; the next store replaces it.
+      if (fault instanceof Error && fault.message.startsWith('WRONGTYPE')) return undefined
+      throw fault
+    }
+  }
+
+  async set (key: StoreKey, entry: Entry, ttlMs: number): Promise<void> {
+    await this.#open(this.#client).set(this.#name(key), encodeEntry(entry), { expiration: { type: 'PX', value: ttlMs } })
+  }
+
+  async delete (key: StoreKey): Promise<boolean> {
+    return Number(await this.#open(this.#client).unlink(this.#name(key))) > 0
+  }
+
+  async expire (key: StoreKey, ttlMs: number): Promise<boolean> {
+    return Number(await this.#open(this.#client).pExpire(this.#name(key), ttlMs)) > 0
+  }
+
+  async ttlMs (key: StoreKey): Promise<number | undefined> {
+    const ttlMs = Number(await this.#open(this.#client).pTTL(this.#name(key)))
+    return ttlMs < 0 ? undefined : ttlMs
+  }
+
+  /** Reads a key that is never written: unlike `PING` it is the same on a single server and a Cluster. */
+  async ping (): Promise<void> {
+    await this.#open(this.#client).pTTL(`${this.#prefix}:ping`)
+  }
+
+  async connect (): Promise<void> {
+    await (await this.#opening).connect()
+  }
+
+  async close (): Promise<void> {
+    await (await this.#opening.catch(() => undefined))?.close()
+  }
+
+  #name (key: StoreKey): string {
+    return `${this.#prefix}:${key.id}`
+  }
+
+  #open (client: ConnectedRedis | undefined): ConnectedRedis {
+    if (client === undefined) throw new Error('the Redis client is not loaded yet')
+    return client
+  }
+}

@@ -1,0 +1,114 @@
+import { crc32 } from 'node:zlib'
+import type { HeaderField } from './http/stored-fields.ts'
+
+/*
+ * What is kept under one key, and its form in bytes:
+ *
+ *   offset 0   'FRC'            3 bytes
+ *          3   version          1 byte, 1
+ *          4   checksum         4 bytes, CRC-32 of all that follows
+ *          8   header length    4 bytes
+ *         12   body length      4 bytes
+ *         16   header           JSON in UTF-8: all of the entry but its body
+ *          …   body             as sent
+ *
+ * Numbers are unsigned, big-endian. Anything else decodes to nothing: a store is not trusted to give back what was
+ * written (safety rule: length-checked decode, no code, unknown version is a miss).
+ */
+
+const MAGIC = 0x46524301
+const PREAMBLE_BYTES = 16
+
+/** A response as it is repeated on a hit. Instants are milliseconds since the epoch. */
+export interface StoredResponse {
+  readonly kind: 'response'
+  /** The key material it was stored under; compared on read. */
+  readonly key: string
+  readonly storedAt: number
+  /** From here on it is no longer fresh. */
+  readonly staleAt: number
+  readonly status: number
+  readonly headers: readonly HeaderField[]
+  /** Request header fields that selected it (RFC 9111 section 4.1) with their values; `null` is absent. */
+  readonly vary: ReadonlyArray<readonly [name: string, value: string | null]>
+  readonly body: Buffer
+}
+
+/** A value set through the client. The store alone knows when it expires. */
+export interface StoredValue {
+  readonly kind: 'value'
+  readonly key: string
+  readonly storedAt: number
+  /** `bytes`: a Buffer as it is; `clone`: structured clone. */
+  readonly encoding: 'bytes' | 'clone'
+  readonly body: Buffer
+}
+
+export type Entry = StoredResponse | StoredValue
+
+export function encodeEntry (entry: Entry): Buffer {
+  const { body, ...rest } = entry
+  const header = Buffer.from(JSON.stringify(rest))
+  const frame = Buffer.allocUnsafe(PREAMBLE_BYTES + header.length + body.length)
+  frame.writeUInt32BE(MAGIC, 0)
+  frame.writeUInt32BE(header.length, 8)
+  frame.writeUInt32BE(body.length, 12)
+  header.copy(frame, PREAMBLE_BYTES)
+  body.copy(frame, PREAMBLE_BYTES + header.length)
+  frame.writeUInt32BE(crc32(frame.subarray(8)), 4)
+  return frame
+}
+
+/** The entry in these bytes, or `undefined` when they are not one that this version wrote. */
+export function decodeEntry (frame: Buffer): Entry | undefined {
+  if (frame.length < PREAMBLE_BYTES || frame.readUInt32BE(0) !== MAGIC) return undefined
+  const bodyAt = PREAMBLE_BYTES + frame.readUInt32BE(8)
+  if (frame.length !== bodyAt + frame.readUInt32BE(12)) return undefined
+  if (frame.readUInt32BE(4) !== crc32(frame.subarray(8))) return undefined
+  const header = parseHeader(frame.toString('utf8', PREAMBLE_BYTES, bodyAt))
+  if (header === undefined) return undefined
+  header.body = frame.subarray(bodyAt)
+  return isEntry(header) ? header : undefined
+}
+
+function parseHeader (json: string): Record<string, unknown> | undefined {
+  try {
+    const header: unknown = JSON.parse(json)
+    return typeof header === 'object' && header !== null ? header as Record<string, unknown> : undefined
+  } catch {
+    return undefined // not JSON: not ours
+  }
+}
+
+function isEntry (header: Record<string, unknown>): header is Record<string, unknown> & Entry {
+  if (typeof header.key !== 'string' || !isInstant(header.storedAt)) return false
+  if (header.kind === 'value') return header.encoding === 'bytes' || header.encoding === 'clone'
+  return header.kind === 'response' && isInstant(header.staleAt) &&
+    Number.isInteger(header.status) && (header.status as number) >= 200 && (header.status as number) <= 999 &&
+    Array.isArray(header.headers) && header.headers.every(isHeaderField) &&
+    Array.isArray(header.vary) && header.vary.every(isVaryField)
+}
+
+function isInstant (value: unknown): boolean {
+  return typeof value === 'number' && Number.isFinite(value)
+}
+
+function isHeaderField (field: unknown): boolean {
+  if (!Array.isArray(field) || typeof field[0] !== 'string') return false
+  return typeof field[1] === 'string' || (Array.isArray(field[1]) && field[1].every((line) => typeof line === 'string'))
+}
+
+function isVaryField (field: unknown): boolean {
+  return Array.isArray(field) && typeof field[0] === 'string' && (typeof field[1] === 'string' || field[1] === null)
+}
+
+/** About how much memory the entry takes, in bytes: its body, its texts at two bytes a character, and the objects around them. */
+export function entryBytes (entry: Entry): number {
+  let bytes = 500 + entry.body.length + 2 * entry.key.length
+  if (entry.kind === 'value') return bytes
+  for (const [name, value] of entry.headers) {
+    bytes += 100 + 2 * name.length + (typeof value === 'string' ? 2 * value.length : value.reduce((sum, line) => sum + 40 + 2 * line.length, 0))
+  }
+  for (const [name, value] of entry.vary) bytes += 100 + 2 * (name.length + (value?.length ?? 0))
+  return bytes
+}
