@@ -1,6 +1,7 @@
 import { StoreUnavailableError } from '../errors.ts'
 import type { Logger } from '../logger.ts'
 import type { Entry } from '../stored-entry.ts'
+import { StoreHealth } from './store-health.ts'
 import { isPromise, type MaybePromise, type Store, type StoreKey } from './store.ts'
 
 /** What a read gives when the store could not answer. */
@@ -13,9 +14,6 @@ export interface GuardOptions {
   readonly logger: Logger
 }
 
-/** How long a store has to answer without a fault before it is called available again. */
-const CALM_MS = 1000
-
 /**
  * The one place where faults of a store end: every operation has a deadline of its own (the client's timeout does not
  * bound a command it has already written), a fault becomes a named outcome, and each change of state is logged once.
@@ -23,36 +21,35 @@ const CALM_MS = 1000
 export class GuardedStore {
   readonly #store: Store
   readonly #options: GuardOptions
-  #failedAt: number | undefined
+  readonly #reading: StoreHealth
+  readonly #writing: StoreHealth
 
   constructor (store: Store, options: GuardOptions) {
     this.#store = store
     this.#options = options
+    this.#reading = new StoreHealth('read', options)
+    this.#writing = new StoreHealth('write', options)
   }
 
   /** Never throws or rejects. Answers at once when the store does. */
   get (key: StoreKey): MaybePromise<Entry | undefined | typeof UNAVAILABLE> {
     try {
       const found = this.#store.get(key)
-      if (!isPromise(found)) return this.#failedAt === undefined ? found : this.#answered(found)
-      return this.#inTime(found, this.#options.readMs).catch((fault: unknown) => {
-        this.failed(fault)
-        return UNAVAILABLE
-      })
+      if (isPromise(found)) return this.#read(found).catch(this.#unavailable)
+      this.#reading.answered()
+      return found
     } catch (fault) {
-      this.failed(fault)
-      return UNAVAILABLE
+      return this.#unavailable(fault)
     }
   }
 
   /** Tells whether the store kept the entry. Never throws or rejects. */
   async set (key: StoreKey, entry: Entry, ttlMs: number): Promise<boolean> {
     try {
-      await this.#inTime(this.#store.set(key, entry, ttlMs), this.#options.writeMs)
+      await this.#write(() => this.#store.set(key, entry, ttlMs))
       return true
-    } catch (fault) {
-      this.failed(fault)
-      return false
+    } catch {
+      return false // noted and logged by #write
     }
   }
 
@@ -74,9 +71,9 @@ export class GuardedStore {
   /** `undefined` also when the store could not answer. */
   async ttlMs (key: StoreKey): Promise<number | undefined> {
     try {
-      return await this.#inTime(this.#store.ttlMs(key), this.#options.readMs)
+      return await this.#read(this.#store.ttlMs(key))
     } catch (fault) {
-      this.failed(fault)
+      this.#reading.failed(fault)
       return undefined
     }
   }
@@ -89,41 +86,53 @@ export class GuardedStore {
     await this.#store.close()
   }
 
-  /** Notes a fault of the store, also one that it reports outside of an operation. */
+  /** Notes a fault that the store reports outside of an operation, such as a lost connection. */
   failed (fault: unknown): void {
-    const wasAvailable = this.#failedAt === undefined
-    this.#failedAt = this.#options.clock()
-    if (!wasAvailable) return
-    this.#options.logger.warn({ err: fault, cache: { state: 'store-error' } }, 'cache store unavailable: routes answer without the cache')
+    this.#reading.failed(fault)
   }
 
-  #answered<T> (result: T): T {
-    if (this.#failedAt !== undefined && this.#options.clock() - this.#failedAt >= CALM_MS) {
-      this.#failedAt = undefined
-      this.#options.logger.info({ cache: { state: 'available' } }, 'cache store available again')
+  readonly #unavailable = (fault: unknown): typeof UNAVAILABLE => {
+    this.#reading.failed(fault)
+    return UNAVAILABLE
+  }
+
+  async #read<T> (result: MaybePromise<T>): Promise<T> {
+    const read = await inTime(result, this.#options.readMs)
+    this.#reading.answered()
+    return read
+  }
+
+  async #write<T> (run: () => MaybePromise<T>): Promise<T> {
+    try {
+      const written = await inTime(run(), this.#options.writeMs)
+      this.#writing.answered()
+      return written
+    } catch (fault) {
+      // A store that is away fails both ways: one change of state, one line.
+      if (!this.#reading.isFailing) this.#writing.failed(fault)
+      throw fault
     }
-    return result
   }
 
   async #confirmed<T> (operation: string, run: () => MaybePromise<T>): Promise<T> {
     try {
-      return await this.#inTime(run(), this.#options.writeMs)
+      return await this.#write(run)
     } catch (fault) {
-      this.failed(fault)
       throw new StoreUnavailableError(operation, fault instanceof Error ? fault.message : String(fault), { cause: fault })
     }
   }
+}
 
-  async #inTime<T> (result: MaybePromise<T>, ms: number): Promise<T> {
-    if (!isPromise(result)) return this.#answered(result)
-    let timer: NodeJS.Timeout | undefined
-    const late = new Promise<never>((_resolve, reject) => {
-      timer = setTimeout(() => reject(new Error(`no answer within ${ms} ms`)), ms)
-    })
-    try {
-      return this.#answered(await Promise.race([result, late]))
-    } finally {
-      clearTimeout(timer)
-    }
+/** What comes after `ms` milliseconds is too late, and rejects. */
+async function inTime<T> (result: MaybePromise<T>, ms: number): Promise<T> {
+  if (!isPromise(result)) return result
+  let timer: NodeJS.Timeout | undefined
+  const late = new Promise<never>((_resolve, reject) => {
+    timer = setTimeout(() => reject(new Error(`no answer within ${ms} ms`)), ms)
+  })
+  try {
+    return await Promise.race([result, late])
+  } finally {
+    clearTimeout(timer)
   }
 }

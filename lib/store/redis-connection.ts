@@ -27,7 +27,7 @@ export async function openRedis (option: RedisOption, onFault: (fault: unknown) 
     option.on('error', onFault)
     return {
       client: option,
-      async connect () { await option.pTTL('') },
+      async connect () {}, // the user has connected it
       async close () { option.off('error', onFault) }
     }
   }

@@ -1,0 +1,41 @@
+import t, { type Test } from 'tap'
+import { createClient, createClientPool } from 'redis'
+import { storePromises } from 'fastify-response-cache/store-contract'
+import { MemoryStore } from '../../lib/store/memory-store.ts'
+import { RedisStore } from '../../lib/store/redis-store.ts'
+import type { RedisOption } from '../../lib/store/redis-client.ts'
+import type { Store } from '../../lib/store/store.ts'
+import { useRedis } from '../helpers/redis.ts'
+
+t.test('the memory store keeps every promise of a store', async (t) => {
+  await keepsAll(t, () => new MemoryStore({ maxBytes: 10_000_000, clock: Date.now }))
+})
+
+t.test('the Redis store keeps every promise of a store', async (t) => {
+  const { url, prefix } = await useRedis(t)
+  const options = new URL(url)
+  await t.test('by URL', (t) => keepsAll(t, () => open(url, prefix)))
+  await t.test('by client options', (t) => keepsAll(t, () => open({ socket: { host: options.hostname, port: Number(options.port) } }, prefix)))
+  await t.test('with a client of the user, which stays open', async (t) => {
+    const client = createClient({ url })
+    await client.connect()
+    t.teardown(() => client.close())
+    await keepsAll(t, () => open(client, prefix))
+    t.equal(await client.ping(), 'PONG')
+  })
+  await t.test('with a client pool of the user, which stays open', async (t) => {
+    const pool = createClientPool({ url }, { minimum: 1, maximum: 4 })
+    await pool.connect()
+    t.teardown(() => pool.close())
+    await keepsAll(t, () => open(pool, prefix))
+    t.equal(await pool.ping(), 'PONG')
+  })
+})
+
+function open (redis: RedisOption, prefix: string): Store {
+  return new RedisStore({ redis, prefix, onFault: (fault) => t.comment(fault) })
+}
+
+async function keepsAll (t: Test, open: () => Store): Promise<void> {
+  for (const { name, run } of storePromises) await t.test(name, () => run(open))
+}
