@@ -15,11 +15,23 @@ export interface Admitted {
 
 export type Admission = Admitted | { readonly outcome: 'bypass', readonly reason: BypassReason, readonly fault?: unknown }
 
+/** What the header fields of a request say about its use of the cache. */
+interface RequestFields {
+  bypass: BypassReason | undefined
+  /** Whether there are credentials other than cookies that the route's key does not cover. */
+  credentials: boolean
+  /** The Cookie field, unless the key covers all of it. */
+  cookie: string | undefined
+  /** The encoded steering fields. */
+  steering: string
+}
+
 /** Finds whether requests of one route may use the cache, and under which key. */
 export class RouteAdmission {
   readonly #policy: RoutePolicy
   readonly #anyUserOf: (request: CacheRequest) => string | number | undefined
   readonly #fixed: string
+  #last = { host: '', protocol: '', text: '' }
 
   constructor (policy: RoutePolicy, { anyUserOf, constraints }: {
     /** The plugin's `user`: who is known by it carries credentials on any route. */
@@ -48,9 +60,9 @@ export class RouteAdmission {
     if (policy.skip?.(cacheRequest) === true) return { outcome: 'bypass', reason: 'skip' }
     const headers: RequestHeaders = request.headers
     const fields = this.#readFields(request.method, headers)
-    if (typeof fields === 'object') return fields
+    if (fields.bypass !== undefined) return { outcome: 'bypass', reason: fields.bypass }
     const user = policy.userOf === false ? undefined : userText(policy.userOf(cacheRequest))
-    if (user === undefined && this.#hasCredentials(request, cacheRequest)) {
+    if (user === undefined && this.#hasCredentials(cacheRequest, fields)) {
       return { outcome: 'bypass', reason: policy.userOf === false ? 'credentials' : 'user-unknown' }
     }
     const key = new ResponseKey({
@@ -58,37 +70,44 @@ export class RouteAdmission {
       method: request.method === 'HEAD' ? 'GET' : request.method,
       path: policy.key === undefined ? pathOf(request.raw.url ?? '') : ownKey(policy.key(cacheRequest)),
       fixed: this.#fixed,
-      selected: `${encodePart('h', `${request.protocol}://${request.host.toLowerCase()}`)}${fields}${this.#selected(request, headers, user)}`
+      selected: `${this.#origin(request)}${fields.steering}${this.#selected(request, headers, user)}`
     })
     return { outcome: 'admitted', key, user }
   }
 
-  /** One pass over the header fields: the steering ones for the key, or why the request cannot use the cache. */
-  #readFields (method: string, headers: RequestHeaders): string | Admission {
-    let steering = ''
+  /** One pass over the header fields. */
+  #readFields (method: string, headers: RequestHeaders): RequestFields {
+    const fields: RequestFields = { bypass: undefined, credentials: false, cookie: undefined, steering: '' }
     for (const name in headers) {
-      const role = requestFieldRole(name)
-      if (role === undefined) continue
-      if (role === 'steering') steering += encodePart('s', name) + encodePart('v', selectingValue(headers, name) ?? undefined)
-      if (role === 'upgrade') return { outcome: 'bypass', reason: 'upgrade' }
-      // The body of a GET is an input that handlers may read and the key does not cover.
-      if (role === 'content' && (method === 'GET' || method === 'HEAD') && headers[name] !== '0') return { outcome: 'bypass', reason: 'request-body' }
+      switch (requestFieldRole(name)) {
+        case 'steering':
+          fields.steering += encodePart('s', name) + encodePart('v', selectingValue(headers, name) ?? undefined)
+          break
+        case 'credential':
+          fields.credentials ||= !this.#policy.headers.includes(name)
+          break
+        case 'cookie':
+          if (!this.#policy.headers.includes(name)) fields.cookie = selectingValue(headers, name) ?? undefined
+          break
+        case 'upgrade':
+          fields.bypass = 'upgrade'
+          break
+        case 'content': // The body of a GET is an input that handlers may read and the key does not cover.
+          if ((method === 'GET' || method === 'HEAD') && headers[name] !== '0') fields.bypass = 'request-body'
+          break
+        case undefined:
+      }
     }
-    return steering
+    return fields
   }
 
   /** Whether the request says who sends it, in a way that the route's key does not cover. */
-  #hasCredentials (request: FastifyRequest, cacheRequest: CacheRequest): boolean {
+  #hasCredentials (request: CacheRequest, { credentials, cookie }: RequestFields): boolean {
     if (this.#policy.shared) return false
-    const headers: RequestHeaders = request.headers
-    for (const name in headers) {
-      const role = requestFieldRole(name)
-      if (role === 'credential' && !this.#policy.headers.includes(name)) return true
-      if (role === 'cookie' && !this.#policy.headers.includes(name) && hasSessionCookie(selectingValue(headers, name) ?? '', this.#policy.cookies)) return true
-    }
+    if (credentials || (cookie !== undefined && hasSessionCookie(cookie, this.#policy.cookies))) return true
     // A verified TLS client certificate; false unless the server asks for one.
     if ((request.raw.socket as { authorized?: boolean } | undefined)?.authorized === true) return true
-    return (cacheRequest.user !== undefined && cacheRequest.user !== null) || userText(this.#anyUserOf(cacheRequest)) !== undefined
+    return (request.user !== undefined && request.user !== null) || userText(this.#anyUserOf(request)) !== undefined
   }
 
   /**
@@ -98,7 +117,17 @@ export class RouteAdmission {
   mayStillStore (request: FastifyRequest, admitted: Admitted): boolean {
     const cacheRequest = asCacheRequest(request)
     const user = this.#policy.userOf === false ? undefined : userText(this.#policy.userOf(cacheRequest))
-    return user === admitted.user && (user !== undefined || !this.#hasCredentials(request, cacheRequest))
+    if (user !== admitted.user) return false
+    return user !== undefined || !this.#hasCredentials(cacheRequest, this.#readFields(request.method, request.headers))
+  }
+
+  /** Protocol and host. Most requests come for the same host as the one before, so that its encoding is kept. */
+  #origin (request: FastifyRequest): string {
+    const { host, protocol } = request
+    if (host !== this.#last.host || protocol !== this.#last.protocol) {
+      this.#last = { host, protocol, text: encodePart('h', `${protocol}://${host.toLowerCase()}`) }
+    }
+    return this.#last.text
   }
 
   #selected (request: FastifyRequest, headers: RequestHeaders, user: string | undefined): string {
