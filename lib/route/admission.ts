@@ -140,6 +140,8 @@ export class RouteAdmission {
     }
     if (policy.key !== undefined) return text
     text += encodePart('q', encodeValue(policy.query === 'all' ? request.query : coveredQuery(request.query, policy.query)))
+    const sent = queryOf(request.raw.url ?? '')
+    if (UNENCODED.test(sent)) text += encodePart('w', sent)
     return policy.body ? text + encodePart('b', digest(encodeValue(request.body))) : text
   }
 }
@@ -171,6 +173,17 @@ function pathOf (url: string): string {
   const at = url.indexOf('?')
   return at === -1 ? url : url.slice(0, at)
 }
+
+function queryOf (url: string): string {
+  const at = url.indexOf('?')
+  return at === -1 ? '' : url.slice(at + 1)
+}
+
+/*
+ * Characters that browsers never send unencoded in a query. A handler that writes the URL into a page would give a browser,
+ * whose query decodes to the same, the response to a query that only an attacker's program sends.
+ */
+const UNENCODED = /["'<>`\\{|}^]|[^!-~]/
 
 /** The parameters that the route's list names. */
 export function coveredQuery (query: unknown, names: ReadonlySet<string>): Record<string, unknown> {

@@ -7,7 +7,7 @@ import type { StoredResponse } from '../stored-entry.ts'
 import type { Admitted, RouteAdmission } from './admission.ts'
 import type { Announcer } from './announce.ts'
 import { kExchange } from './exchange.ts'
-import { hideUncoveredQuery } from './hide-query.ts'
+import { hideUncovered } from './hide-uncovered.ts'
 import type { ResponseRecorder } from './response-recorder.ts'
 
 export interface RouteParts {
@@ -93,7 +93,7 @@ export class RouteHooks {
   }
 
   #runHandler (request: FastifyRequest, done: HookHandlerDoneFunction): void {
-    hideUncoveredQuery(request, this.#parts.policy)
+    hideUncovered(request, this.#parts.policy)
     done()
   }
 

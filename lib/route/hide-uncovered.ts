@@ -7,17 +7,22 @@ import { coveredQuery } from './admission.ts'
  * leaves out, and in the URL also those that validation removed. Otherwise a parameter that selects nothing could get into a
  * response that others receive.
  */
-export function hideUncoveredQuery (request: FastifyRequest, policy: RoutePolicy): void {
+export function hideUncovered (request: FastifyRequest, policy: RoutePolicy): void {
   if (policy.key !== undefined) return
   if (policy.query !== 'all') request.query = coveredQuery(request.query, policy.query)
-  const url = request.raw.url
+  request.raw.url = coveredUrl(request.raw.url, request.query as Record<string, unknown>)
+  // `rewriteUrl` and middleware engines keep the URL as it came, where a handler finds it as `request.originalUrl`.
+  const raw: { url?: string, originalUrl?: string } = request.raw
+  if (raw.originalUrl !== undefined) raw.originalUrl = raw.url
+}
+
+function coveredUrl (url: string | undefined, covered: Record<string, unknown>): string | undefined {
   const at = url?.indexOf('?') ?? -1
-  if (url === undefined || at === -1) return
-  const covered = request.query as Record<string, unknown>
+  if (url === undefined || at === -1) return url
   const pairs = url.slice(at + 1).split('&')
   const kept = pairs.filter((pair) => isCovered(pair, covered))
-  if (kept.length === pairs.length) return
-  request.raw.url = kept.length === 0 ? url.slice(0, at) : `${url.slice(0, at + 1)}${kept.join('&')}`
+  if (kept.length === pairs.length) return url
+  return kept.length === 0 ? url.slice(0, at) : `${url.slice(0, at + 1)}${kept.join('&')}`
 }
 
 function isCovered (pair: string, covered: Record<string, unknown>): boolean {
