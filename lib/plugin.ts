@@ -56,8 +56,7 @@ async function responseCachePlugin (app: FastifyInstance, options: ResponseCache
 function attach (instance: FastifyInstance, route: RouteOptions, { settings, engine }: { settings: PluginSettings, engine: ResponseCache }): AttachedRoute | undefined {
   const config = route.config?.cache
   if (config === undefined) return undefined
-  const methods = [route.method].flat()
-  const policy = routePolicy(config, { route: `${methods.join(',')} ${route.url}`, methods }, settings)
+  const policy = routePolicy(config, { url: route.url, methods: [route.method].flat() }, settings)
   if (policy === undefined) return undefined
   const hooks = routeHooks(policy, route, { settings, engine })
   route[policy.hook] = [...[route[policy.hook] ?? []].flat(), hooks.lookUp] as never

@@ -17,6 +17,8 @@ export interface SetOptions {
 }
 
 const LONGEST_KEY = 512
+/** How the ids of stored responses begin: `<namespace>:<METHOD>:`. */
+const RESPONSE_ID = /^[\w.-]+:(?:GET|POST|QUERY):/
 
 /**
  * The client, `fastify.cache`. Keys are relative to the prefix, and what stands before their first `:` is their namespace:
@@ -158,8 +160,9 @@ export class Cache implements AsyncDisposable {
 
   #keyOf (key: unknown): StoreKey {
     this.#assertOpen()
-    if (typeof key === 'string' && key.length > 0 && key.length <= LONGEST_KEY && !/[\r\n\0]/.test(key)) return { id: key, text: key }
-    throw new InvalidKeyError(LONGEST_KEY, describe(key))
+    if (typeof key !== 'string' || key === '' || key.length > LONGEST_KEY || /[\r\n\0]/.test(key)) throw new InvalidKeyError(LONGEST_KEY, describe(key))
+    if (RESPONSE_ID.test(key)) throw new InvalidKeyError(LONGEST_KEY, `${describe(key)}, which is kept for stored responses`)
+    return { id: key, text: key }
   }
 
   #ttlMs (key: string, options: SetOptions): number {

@@ -46,11 +46,14 @@ export function bypassStatus (cache: string, reason: BypassReason): string {
   return reason === 'method' ? `${cache}; fwd=method` : `${cache}; fwd=bypass; detail=${reason}`
 }
 
-/** `stored`: yes, no with the reason, or not known yet, which is the case while a stream is passed on. */
+/**
+ * `stored`: yes, no with the reason, or not known yet, which is the case while a stream is passed on. With a store that could
+ * not be read nobody knows either, and its fault is the detail.
+ */
 export function missStatus (cache: string, reason: MissReason, stored: true | NotStoredReason | undefined): string {
-  const status = reason === 'store-error' ? `${cache}; fwd=miss; detail=store-error` : `${cache}; fwd=${reason}`
-  if (stored === true) return `${status}; stored`
-  return stored === undefined || reason === 'store-error' ? status : `${status}; detail=${stored}`
+  if (reason === 'store-error') return `${cache}; fwd=miss; detail=store-error`
+  if (stored === true) return `${cache}; fwd=${reason}; stored`
+  return stored === undefined ? `${cache}; fwd=${reason}` : `${cache}; fwd=${reason}; detail=${stored}`
 }
 
 /** A Cache-Status value behind those of caches closer to the origin (RFC 9211 section 2). */

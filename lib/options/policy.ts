@@ -8,6 +8,8 @@ import type { RouteCacheConfig, RouteCacheOptions, StoredPayload } from './route
 export interface RoutePolicy {
   /** Names the route in messages: `GET /users/:id`. */
   readonly route: string
+  /** Its URL with the names of its parameters: `/users/:id`. */
+  readonly url: string
   readonly namespace: string
   /** Milliseconds, or what the option function says for this response, to be read by `ttlToMs`. */
   readonly ttl: number | ((request: CacheRequest, reply: CacheReply) => unknown)
@@ -92,9 +94,10 @@ function ownOptions (config: RouteCacheConfig, ttls: ReadonlyMap<string, number>
 /** The rules of a route, or `undefined` when it is not cached. Throws on anything the route cannot mean. */
 export function routePolicy (
   config: RouteCacheConfig,
-  { route, methods }: { route: string, methods: readonly string[] },
+  { url, methods }: { url: string, methods: readonly string[] },
   sources: PolicySources
 ): RoutePolicy | undefined {
+  const route = `${methods.join(',')} ${url}`
   const where = `config.cache of ${route}`
   const own = ownOptions(config, sources.ttls, where)
   if (own === undefined) return undefined
@@ -107,6 +110,7 @@ export function routePolicy (
   if (cacheable.length === 0) throw new MethodError(route)
   return {
     route,
+    url,
     namespace,
     ttl: typeof options.ttl === 'function' ? options.ttl : ttlToMs(options.ttl, ttls)!,
     userOf: userOf(options.varyByUser, sources),

@@ -42,7 +42,7 @@ export class RouteAdmission {
     this.#policy = policy
     this.#anyUserOf = anyUserOf
     const selected = Object.entries(constraints).map(([name, value]) => [name, String(value)])
-    this.#fixed = encodePart('r', policy.route) + (selected.length > 0 ? encodePart('c', JSON.stringify(selected)) : '') +
+    this.#fixed = encodePart('r', policy.url) + (selected.length > 0 ? encodePart('c', JSON.stringify(selected)) : '') +
       (policy.key === undefined ? '' : encodePart('k', ''))
   }
 
