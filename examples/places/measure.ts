@@ -1,0 +1,92 @@
+import { setTimeout as delay } from 'node:timers/promises'
+import type { Stop } from './tour.ts'
+
+const REPEATS = 15
+const STORED_WITHIN_MS = 2000
+
+interface Answer {
+  status: number
+  state: string
+  contentType: string | null
+  body: Buffer
+  ms: number
+}
+
+/** A request, cold and warm. */
+export interface Measurement {
+  stop: Stop
+  /** `X-Cache` of the first and of the last response. */
+  states: string[]
+  firstMs: number
+  /** The median of the later ones. */
+  laterMs: number
+  /** What was not as it should be. */
+  faults: string[]
+}
+
+/** Sends a stop once, and once more several times, and checks what comes back. */
+export async function measure (stop: Stop, origin: string): Promise<Measurement> {
+  const first = await send(stop, origin)
+  const cached = stop.expect === 'MISS then HIT'
+  if (cached) await untilHit(stop, origin)
+  const later: Answer[] = []
+  for (let repeat = 0; repeat < (cached ? REPEATS : 1); repeat++) later.push(await send(stop, origin))
+
+  const last = later.at(-1) ?? first
+  const faults = [...stateFaults(stop, first, later), ...later.flatMap((answer) => contentFaults(stop, first, answer))]
+  return {
+    stop,
+    states: [...new Set([first.state, last.state])],
+    firstMs: first.ms,
+    laterMs: median(later.map(({ ms }) => ms)),
+    faults: [...new Set(faults)].map((fault) => `${stop.method ?? 'GET'} ${stop.path}: ${fault}`)
+  }
+}
+
+/** Sends a stop and waits for the last byte. Fails unless the answer is a success. */
+export async function send ({ method = 'GET', path, user, body }: Stop, origin: string): Promise<Answer> {
+  const headers: Record<string, string> = {}
+  if (user !== undefined) headers.authorization = `Bearer ${user}`
+  if (body !== undefined) headers['content-type'] = 'application/json'
+
+  const sentAt = performance.now()
+  const response = await fetch(origin + path, { method, headers, body: body && JSON.stringify(body) })
+  const bytes = Buffer.from(await response.arrayBuffer())
+  const ms = performance.now() - sentAt
+
+  if (!response.ok) throw new Error(`${method} ${path} was answered with ${response.status}: ${bytes.toString()}`)
+  return {
+    status: response.status,
+    state: response.headers.get('x-cache') ?? 'no X-Cache',
+    contentType: response.headers.get('content-type'),
+    body: bytes,
+    ms
+  }
+}
+
+// A response is stored after it has been sent, so in Redis it may arrive a moment later.
+async function untilHit (stop: Stop, origin: string): Promise<void> {
+  const deadline = performance.now() + STORED_WITHIN_MS
+  while ((await send(stop, origin)).state !== 'HIT' && performance.now() < deadline) await delay(5)
+}
+
+function stateFaults (stop: Stop, first: Answer, later: Answer[]): string[] {
+  const [expectedFirst, expectedLater] = stop.expect === 'MISS then HIT' ? ['MISS', 'HIT'] : ['BYPASS', 'BYPASS']
+  return [
+    ...(first.state === expectedFirst ? [] : [`expected ${expectedFirst} at first, got ${first.state}`]),
+    ...later.filter(({ state }) => state !== expectedLater).map(({ state }) => `expected ${expectedLater} later, got ${state}`)
+  ]
+}
+
+function contentFaults (stop: Stop, first: Answer, later: Answer): string[] {
+  if (stop.expect === 'always BYPASS') return []
+  const faults = []
+  if (later.status !== first.status) faults.push(`the status went from ${first.status} to ${later.status}`)
+  if (later.contentType !== first.contentType) faults.push(`the content type went from ${first.contentType} to ${later.contentType}`)
+  if (!later.body.equals(first.body)) faults.push('the bytes of a hit differ from those of the miss')
+  return faults
+}
+
+function median (values: number[]): number {
+  return values.toSorted((a, b) => a - b)[Math.floor(values.length / 2)] ?? NaN
+}
