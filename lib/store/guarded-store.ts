@@ -123,12 +123,15 @@ export class GuardedStore {
   }
 }
 
-/** What comes after `ms` milliseconds is too late, and rejects. */
+/**
+ * What comes after `ms` milliseconds is too late, and rejects. When the timer fires because this process was busy, the answer
+ * may have arrived long ago: input that is waiting is read first.
+ */
 async function inTime<T> (result: MaybePromise<T>, ms: number): Promise<T> {
   if (!isPromise(result)) return result
   let timer: NodeJS.Timeout | undefined
   const late = new Promise<never>((_resolve, reject) => {
-    timer = setTimeout(() => reject(new Error(`no answer within ${ms} ms`)), ms)
+    timer = setTimeout(() => { setImmediate(() => reject(new Error(`no answer within ${ms} ms`))) }, ms)
   })
   try {
     return await Promise.race([result, late])
