@@ -45,9 +45,9 @@ function readable (path: string): string {
   return path.slice(0, READABLE_LENGTH).replace(/[^\w\-./~%!$&'()+,;=:@]/g, (char) => `%${char.charCodeAt(0).toString(16).toUpperCase().padStart(2, '0')}`)
 }
 
-/** SHA-256 in base64url, 43 characters. */
+/** SHA-256 in base64url, 43 characters. Text counts as UTF-16: UTF-8 writes every half of a surrogate pair the same. */
 export function digest (data: string | Uint8Array): string {
-  return hash('sha256', data, 'base64url')
+  return hash('sha256', typeof data === 'string' ? Buffer.from(data, 'utf16le') : data, 'base64url')
 }
 
 /** One text part: `undefined` is absent. The letter names the part. */
@@ -75,7 +75,7 @@ export function encodeValue (value: unknown): string {
 }
 
 function encodeObject (value: object): string {
-  if (Array.isArray(value)) return `a${value.length}[${value.map(encodeValue).join('')}`
+  if (Array.isArray(value)) return encodeList(value)
   if (value instanceof Uint8Array) return `b${digest(value)}`
   if (value instanceof Date) return `d${value.getTime()};`
   const prototype: unknown = Object.getPrototypeOf(value)
@@ -87,6 +87,13 @@ function encodeObject (value: object): string {
   if (names.length > 1) names.sort()
   let text = `o${names.length}{`
   for (const name of names) text += `${name.length}:${name}${encodeValue((value as Record<string, unknown>)[name])}`
+  return text
+}
+
+/** A gap is not the same as `undefined`. */
+function encodeList (list: readonly unknown[]): string {
+  let text = `a${list.length}[`
+  for (let i = 0; i < list.length; i++) text += i in list ? encodeValue(list[i]) : 'g'
   return text
 }
 

@@ -10,9 +10,10 @@ import { ResponseCache } from './response-cache.ts'
 import { RouteAdmission } from './route/admission.ts'
 import { Announcer } from './route/announce.ts'
 import { kExchange } from './route/exchange.ts'
-import { GUARD_HOOKS, guardHooksOf } from './route/fastify-internals.ts'
+import { hooksOf } from './route/fastify-internals.ts'
 import { RouteHooks } from './route/hooks.ts'
 import { ResponseRecorder } from './route/response-recorder.ts'
+import { RouteWarnings } from './route/warnings.ts'
 
 declare module 'fastify' {
   interface FastifyInstance {
@@ -21,12 +22,23 @@ declare module 'fastify' {
   }
 }
 
+/** What attaching a route needs of the plugin. */
+interface Attaching {
+  readonly settings: PluginSettings
+  readonly engine: ResponseCache
+  /** Handlers of cached routes: the HEAD route that Fastify adds has that of its GET route, one of the app has its own. */
+  readonly getHandlers: WeakSet<object>
+}
+
 interface AttachedRoute {
   readonly instance: FastifyInstance
   readonly options: RouteOptions
   readonly policy: RoutePolicy
   readonly hooks: RouteHooks
 }
+
+/** Hooks that a hit in `onRequest` skips. */
+const GUARD_HOOKS = ['preParsing', 'preValidation', 'preHandler'] as const
 
 /** Marks the config of a route that has our hooks. */
 const kAttached = Symbol('fastify-response-cache.attached')
@@ -38,11 +50,12 @@ async function responseCachePlugin (app: FastifyInstance, options: ResponseCache
   const client = new Cache(store, settings)
   const engine = new ResponseCache({ store, clock: settings.clock })
   const attached: AttachedRoute[] = []
+  const attaching: Attaching = { settings, engine, getHandlers: new WeakSet() }
 
   app.decorate('cache', client)
   app.decorateRequest(kExchange, null)
   app.addHook('onRoute', function (route) {
-    const one = attach(this, route, { settings, engine })
+    const one = attach(this, route, attaching)
     if (one !== undefined) attached.push(one)
   })
   app.addHook('onReady', async () => {
@@ -53,32 +66,41 @@ async function responseCachePlugin (app: FastifyInstance, options: ResponseCache
 }
 
 /** Puts the hooks on a route that asks for the cache. */
-function attach (instance: FastifyInstance, route: RouteOptions, { settings, engine }: { settings: PluginSettings, engine: ResponseCache }): AttachedRoute | undefined {
+function attach (instance: FastifyInstance, route: RouteOptions, attaching: Attaching): AttachedRoute | undefined {
+  const { settings, getHandlers } = attaching
   const config = route.config?.cache
   if (config === undefined) return undefined
-  const policy = routePolicy(config, { url: route.url, methods: [route.method].flat() }, settings)
+  const methods = [route.method].flat()
+  const isHeadOnly = methods.length === 1 && methods[0] === 'HEAD'
+  const hasOwnHead = isHeadOnly && !getHandlers.has(route.handler)
+  const policy = routePolicy(config, { url: route.url, methods, hasOwnHead }, settings)
   if (policy === undefined) return undefined
-  const hooks = routeHooks(policy, route, { settings, engine })
+  if (!isHeadOnly) getHandlers.add(route.handler)
+  const hooks = routeHooks(policy, route, attaching)
   route[policy.hook] = [...[route[policy.hook] ?? []].flat(), hooks.lookUp] as never
   route.onSend = [...[route.onSend ?? []].flat(), hooks.finish] as never
   route.config = { ...route.config, [kAttached]: true } as typeof route.config
   return { instance, options: route, policy, hooks }
 }
 
-function routeHooks (policy: RoutePolicy, route: RouteOptions, { settings, engine }: { settings: PluginSettings, engine: ResponseCache }): RouteHooks {
+function routeHooks (policy: RoutePolicy, route: RouteOptions, { settings, engine }: Attaching): RouteHooks {
   const { clock, debugHeaders, enabled, logger, name, prefix, ttls, userOf } = settings
   const admission = new RouteAdmission(policy, { anyUserOf: userOf, constraints: route.constraints ?? {} })
-  const recorder = new ResponseRecorder({ policy, cache: engine, admission, ttls, logger })
+  const warnings = new RouteWarnings({ logger, route: policy.route })
+  const recorder = new ResponseRecorder({ policy, cache: engine, admission, ttls, warnings })
   const announcer = new Announcer({ name, debug: debugHeaders ? { prefix } : undefined })
-  return new RouteHooks({ policy, cache: engine, admission, recorder, announcer, clock, enabled, logger })
+  return new RouteHooks({ policy, cache: engine, admission, recorder, announcer, clock, enabled, warnings })
 }
 
 /** All hooks of the route are known now: nothing that may guard it must come after the look-up. */
 function checkOrder ({ instance, options, policy, hooks }: AttachedRoute): void {
   if ([options[policy.hook] ?? []].flat().at(-1) !== hooks.lookUp) throw new HookOrderError(policy.hook, policy.route)
+  const onSend = [options.onSend ?? []].flat()
+  if (onSend.at(-1) !== hooks.finish) throw new HookOrderError('onSend', policy.route)
+  hooks.mayBeTransformed = onSend.length > 1 || hooksOf(instance, ['onSend'])?.length !== 0
   if (policy.hook === 'preHandler' || policy.unguarded) return
   const own = GUARD_HOOKS.filter((name) => [options[name] ?? []].flat().length > 0)
-  const skipped = own.length > 0 ? own : guardHooksOf(instance) ?? ['hooks of the app that cannot be seen']
+  const skipped = own.length > 0 ? own : hooksOf(instance, GUARD_HOOKS) ?? ['hooks of the app that cannot be seen']
   if (skipped.length > 0) throw new UnguardedError(policy.route, skipped.join(', '))
 }
 

@@ -29,6 +29,8 @@ export interface StoredResponse {
   readonly staleAt: number
   readonly status: number
   readonly headers: readonly HeaderField[]
+  /** Header fields that hooks set before the look-up and the handler took away. */
+  readonly removed: readonly string[]
   /** Request header fields that selected it (RFC 9111 section 4.1) with their values; `null` is absent. */
   readonly vary: ReadonlyArray<readonly [name: string, value: string | null]>
   readonly body: Buffer
@@ -84,8 +86,9 @@ function isEntry (header: Record<string, unknown>): header is Record<string, unk
   if (typeof header.key !== 'string' || !isInstant(header.storedAt)) return false
   if (header.kind === 'value') return header.encoding === 'bytes' || header.encoding === 'clone'
   return header.kind === 'response' && isInstant(header.staleAt) &&
-    Number.isInteger(header.status) && (header.status as number) >= 200 && (header.status as number) <= 999 &&
+    Number.isInteger(header.status) && (header.status as number) >= 200 && (header.status as number) <= 599 &&
     Array.isArray(header.headers) && header.headers.every(isHeaderField) &&
+    Array.isArray(header.removed) && header.removed.every(isFieldName) &&
     Array.isArray(header.vary) && header.vary.every(isVaryField)
 }
 
@@ -93,10 +96,23 @@ function isInstant (value: unknown): boolean {
   return typeof value === 'number' && Number.isFinite(value)
 }
 
-function isHeaderField (field: unknown): boolean {
-  if (!Array.isArray(field) || typeof field[0] !== 'string') return false
-  return typeof field[1] === 'string' || (Array.isArray(field[1]) && field[1].every((line) => typeof line === 'string'))
+/** Whether Node can send this field: anything else would turn every hit into an error. */
+export function isHeaderField (field: unknown): field is HeaderField {
+  if (!Array.isArray(field) || !isFieldName(field[0])) return false
+  return isFieldValue(field[1]) || (Array.isArray(field[1]) && field[1].every(isFieldValue))
 }
+
+function isFieldName (name: unknown): boolean {
+  return typeof name === 'string' && FIELD_NAME.test(name)
+}
+
+function isFieldValue (value: unknown): boolean {
+  return typeof value === 'string' && !NOT_IN_A_VALUE.test(value)
+}
+
+const FIELD_NAME = /^[!#$%&'*+\-.^_`|~0-9a-z]+$/
+
+const NOT_IN_A_VALUE = /[^\t\x20-\x7e\x80-\xff]/
 
 function isVaryField (field: unknown): boolean {
   return Array.isArray(field) && typeof field[0] === 'string' && (typeof field[1] === 'string' || field[1] === null)
@@ -109,6 +125,7 @@ export function entryBytes (entry: Entry): number {
   for (const [name, value] of entry.headers) {
     bytes += 100 + 2 * name.length + (typeof value === 'string' ? 2 * value.length : value.reduce((sum, line) => sum + 40 + 2 * line.length, 0))
   }
+  for (const name of entry.removed) bytes += 40 + 2 * name.length
   for (const [name, value] of entry.vary) bytes += 100 + 2 * (name.length + (value?.length ?? 0))
   return bytes
 }

@@ -31,6 +31,7 @@ export type NotStoredReason =
   | 'vary'
   | 'partial'
   | 'nonce'
+  | 'invalid-field'
   | 'trailers'
   | 'event-stream'
   | 'ttl'

@@ -8,24 +8,34 @@
  */
 export type RequestFieldRole = 'credential' | 'cookie' | 'steering' | 'content' | 'upgrade'
 
-const ROLES: ReadonlyMap<string, RequestFieldRole> = new Map([
-  ...[
-    'authorization', 'proxy-authorization', 'api-key', 'apikey', 'x-api-key', 'x-apikey', 'x-auth-token', 'x-access-token',
-    'x-id-token', 'x-session-id', 'x-session-token', 'x-csrf-token', 'x-xsrf-token', 'x-user', 'x-user-id', 'x-userinfo',
-    'x-forwarded-user', 'x-forwarded-email', 'x-forwarded-groups', 'x-forwarded-preferred-username', 'x-forwarded-access-token',
-    'x-auth-request-user', 'x-auth-request-email', 'x-auth-request-access-token', 'x-authenticated-user', 'x-authenticated-userid',
-    'x-remote-user', 'remote-user', 'x-webauth-user', 'x-consumer-id', 'x-credential-identifier', 'x-client-cert', 'x-forwarded-client-cert',
-    'x-ssl-client-cert', 'x-ssl-client-dn', 'x-amzn-oidc-identity', 'x-amzn-oidc-data', 'x-amzn-oidc-accesstoken',
-    'x-goog-authenticated-user-email', 'x-goog-authenticated-user-id', 'x-goog-iap-jwt-assertion', 'x-ms-client-principal',
-    'x-ms-client-principal-id', 'x-ms-token-aad-access-token', 'x-ms-token-aad-id-token', 'cf-access-jwt-assertion',
-    'cf-access-authenticated-user-email', 'tailscale-user-login'
-  ].map((name) => [name, 'credential'] as const),
-  ...[
-    'x-forwarded-host', 'x-forwarded-proto', 'x-forwarded-protocol', 'x-forwarded-scheme', 'x-forwarded-port', 'x-forwarded-prefix',
-    'x-forwarded-path', 'x-forwarded-uri', 'x-forwarded-server', 'x-forwarded-ssl', 'x-original-host', 'x-original-url', 'x-original-uri',
-    'x-rewrite-url', 'x-host', 'x-scheme', 'x-url-scheme', 'front-end-https', 'x-http-method', 'x-http-method-override',
-    'x-method-override', 'x-nextjs-data', 'x-now-route-matches', 'x-middleware-prefetch', 'x-invoke-path', 'x-invoke-status'
-  ].map((name) => [name, 'steering'] as const),
+const CREDENTIALS = [
+  'authorization', 'proxy-authorization', 'dpop', 'x-user', 'x-username', 'x-userid', 'x-userinfo', 'x-remote-user', 'x-webauth-user',
+  'x-client-cert', 'x-forwarded-client-cert', 'x-ssl-client-cert', 'x-ssl-client-dn', 'x-consumer-id', 'x-forwarded-groups'
+]
+
+/** Names that say by themselves that the field holds a key, a token or who somebody is. */
+const CREDENTIAL_WORDS = /(?:^|-)(?:[a-z]*api-?key|auth(?:entik|enticated|entication|orization)?|[a-z]*token|jwt|[a-z]*assertion|credentials?|identity|password|principal|secret|session|signature|user(?:-?name|-?id|-?info)?|email|oidc|(?:access|admin|functions|subscription)-key)(?:-|$)/
+
+const STEERING = [
+  'x-forwarded-host', 'x-forwarded-proto', 'x-forwarded-protocol', 'x-forwarded-scheme', 'x-forwarded-port', 'x-forwarded-prefix',
+  'x-forwarded-path', 'x-forwarded-uri', 'x-forwarded-server', 'x-forwarded-ssl', 'x-original-host', 'x-original-url', 'x-original-uri',
+  'x-rewrite-url', 'x-host', 'x-scheme', 'x-url-scheme', 'front-end-https', 'x-http-method', 'x-http-method-override',
+  'x-method-override', 'x-nextjs-data', 'x-now-route-matches', 'x-middleware-prefetch', 'x-invoke-path', 'x-invoke-status'
+]
+
+/** What most requests have, so that their names are not searched for words. */
+const USUAL = [
+  'host', 'connection', 'user-agent', 'accept', 'accept-encoding', 'accept-language', 'accept-charset', 'cache-control', 'pragma', 'referer', 'origin',
+  'content-type', 'if-none-match', 'if-modified-since', 'range', 'te', 'priority', 'dnt', 'upgrade-insecure-requests', 'purpose', 'save-data',
+  'sec-ch-ua', 'sec-ch-ua-mobile', 'sec-ch-ua-platform', 'sec-fetch-dest', 'sec-fetch-mode', 'sec-fetch-site', 'sec-fetch-user', 'sec-gpc',
+  'x-forwarded-for', 'x-real-ip', 'x-request-id', 'x-requested-with', 'forwarded', 'via', 'traceparent', 'tracestate', ':authority', ':method', ':path', ':scheme',
+  'access-control-request-headers', 'access-control-allow-credentials'
+]
+
+const ROLES: ReadonlyMap<string, RequestFieldRole | undefined> = new Map<string, RequestFieldRole | undefined>([
+  ...CREDENTIALS.map((name) => [name, 'credential'] as const),
+  ...STEERING.map((name) => [name, 'steering'] as const),
+  ...USUAL.map((name) => [name, undefined] as const),
   ['cookie', 'cookie'],
   ['content-length', 'content'],
   ['transfer-encoding', 'content'],
@@ -33,11 +43,13 @@ const ROLES: ReadonlyMap<string, RequestFieldRole> = new Map([
 ])
 
 export function requestFieldRole (name: string): RequestFieldRole | undefined {
-  return ROLES.get(name)
+  const role = ROLES.get(name)
+  if (role !== undefined || ROLES.has(name)) return role
+  return CREDENTIAL_WORDS.test(name) ? 'credential' : undefined
 }
 
 /** Whether the value of this field must not be readable in a store or a log. */
 export function isSecretField (name: string): boolean {
-  const role = ROLES.get(name)
+  const role = requestFieldRole(name)
   return role === 'credential' || role === 'cookie'
 }

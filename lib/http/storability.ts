@@ -1,6 +1,6 @@
 import { parseCacheControl } from './cache-control.ts'
 import type { NotStoredReason } from './cache-status.ts'
-import { isSecretField } from './request-fields.ts'
+import { isSecretField, requestFieldRole } from './request-fields.ts'
 import { parseVary, type RequestHeaders } from './vary.ts'
 
 /** The header fields of a response as Node keeps them, by lower-case name. */
@@ -13,6 +13,8 @@ export type ResponseHeaders = Readonly<Record<string, number | string | readonly
 export function refusalToStore (response: ResponseHeaders, request: RequestHeaders): NotStoredReason | undefined {
   // Stored with the field it hands one client's session to the next, without it the session is lost (CVE-2022-24894).
   if (response['set-cookie'] !== undefined) return 'set-cookie'
+  // A token by another name is no less for one client.
+  if (Object.keys(response).some((name) => requestFieldRole(name) === 'credential')) return 'credentials'
   if (response['content-range'] !== undefined) return 'partial'
   if (response.trailer !== undefined) return 'trailers'
   if (mediaType(response) === 'text/event-stream') return 'event-stream'
@@ -41,7 +43,7 @@ function varyRefusal (response: ResponseHeaders, request: RequestHeaders): NotSt
 /** A Content-Security-Policy nonce is valid for one response only; repeated, it is no protection any more. */
 function nonceRefusal (response: ResponseHeaders): NotStoredReason | undefined {
   const policies = [response['content-security-policy'], response['content-security-policy-report-only']]
-  return policies.some((policy) => policy !== undefined && fieldText(policy).includes('\'nonce-')) ? 'nonce' : undefined
+  return policies.some((policy) => policy !== undefined && /'nonce-/i.test(fieldText(policy))) ? 'nonce' : undefined
 }
 
 export function mediaType (response: ResponseHeaders): string {

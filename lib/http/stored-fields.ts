@@ -31,9 +31,29 @@ export function storedFields (response: ResponseHeaders, { requestId, fieldsBefo
   return Object.entries(response).flatMap(([name, value]): HeaderField[] => {
     if (value === undefined || ONE_EXCHANGE.has(name) || COUNTERS.test(name) || named.includes(name)) return []
     const kept = typeof value === 'object' ? value.map(String) : String(value)
-    if (kept === requestId || isSame(fieldsBefore[name], kept)) return []
+    if (name.endsWith('id') && kept === requestId) return []
+    if (!describesResponse(name) && isSame(fieldsBefore[name], kept)) return []
     return [[name, kept]]
   })
+}
+
+/** Fields that say what the bytes are: they go with the bytes, whoever has set them. */
+export function describesBytes (name: string): boolean {
+  return OF_BYTES.has(name) || (name.startsWith('content-') && !name.startsWith('content-security-policy'))
+}
+
+const OF_BYTES = new Set(['etag', 'last-modified', 'digest', 'repr-digest'])
+
+/** Fields that belong to the response even when a hook has set them. Any other a hook sets anew for each request that it means. */
+function describesResponse (name: string): boolean {
+  return OF_RESPONSE.has(name) || describesBytes(name)
+}
+
+const OF_RESPONSE = new Set(['expires', 'cache-control', 'vary', 'link', 'location', 'accept-ranges'])
+
+/** Fields that hooks had set before the look-up and that the response does not have: a hit takes them away again. */
+export function removedFields (response: ResponseHeaders, { fieldsBefore }: Exchange): string[] {
+  return Object.keys(fieldsBefore).filter((name) => fieldsBefore[name] !== undefined && response[name] === undefined)
 }
 
 function isSame (before: ResponseHeaders[string], now: string | string[]): boolean {

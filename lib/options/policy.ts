@@ -4,6 +4,20 @@ import type { CacheReply, CacheRequest } from './cache-request.ts'
 import { DURATION_EXPECTED, durationToMs } from './duration.ts'
 import type { RouteCacheConfig, RouteCacheOptions, StoredPayload } from './route-options.ts'
 
+/** Who sends a request: what an option function says, or the subject of its token. */
+export type UserOf = (request: CacheRequest) => string | number | TokenSubject | undefined
+
+/** The subject of a token together with who issued it; the issuer is empty where the token names none. */
+export class TokenSubject {
+  readonly issuer: string
+  readonly subject: string | number
+
+  constructor (issuer: string, subject: string | number) {
+    this.issuer = issuer
+    this.subject = subject
+  }
+}
+
 /** The checked, complete rules of one cached route. After this nobody asks what type an option has. */
 export interface RoutePolicy {
   /** Names the route in messages: `GET /users/:id`. */
@@ -14,7 +28,7 @@ export interface RoutePolicy {
   /** Milliseconds, or what the option function says for this response, to be read by `ttlToMs`. */
   readonly ttl: number | ((request: CacheRequest, reply: CacheReply) => unknown)
   /** The user of a request, or `false` when responses do not depend on one. */
-  readonly userOf: false | ((request: CacheRequest) => string | number | undefined)
+  readonly userOf: false | UserOf
   /** Names to keep of the query, or all. */
   readonly query: 'all' | ReadonlySet<string>
   readonly headers: readonly string[]
@@ -36,7 +50,7 @@ export interface PolicySources {
   readonly defaults: RouteCacheOptions
   readonly namespaces: Readonly<Record<string, RouteCacheOptions>>
   readonly ttls: ReadonlyMap<string, number>
-  readonly userOf: (request: CacheRequest) => string | number | undefined
+  readonly userOf: UserOf
 }
 
 const NEVER_STORABLE = new Set([206, 304, 412, 416])
@@ -94,7 +108,7 @@ function ownOptions (config: RouteCacheConfig, ttls: ReadonlyMap<string, number>
 /** The rules of a route, or `undefined` when it is not cached. Throws on anything the route cannot mean. */
 export function routePolicy (
   config: RouteCacheConfig,
-  { url, methods }: { url: string, methods: readonly string[] },
+  { url, methods, hasOwnHead }: { url: string, methods: readonly string[], hasOwnHead: boolean },
   sources: PolicySources
 ): RoutePolicy | undefined {
   const route = `${methods.join(',')} ${url}`
@@ -124,7 +138,7 @@ export function routePolicy (
     shared: options.shared ?? false,
     hook: options.hook ?? 'preHandler',
     unguarded: options.unguarded ?? false,
-    methods: new Set(cacheable),
+    methods: new Set(hasOwnHead ? [] : cacheable),
     statusCodes: new Set(options.statusCodes ?? [200]),
     maxBytes: options.maxBytes ?? DEFAULT_MAX_BYTES
   }

@@ -6,7 +6,7 @@ import type { CacheRequest } from './cache-request.ts'
 import { boolean, checkOptions, duration, func, isPlainObject, NAMESPACE, object, positiveInteger, type Rule, type Rules } from './check.ts'
 import { durationToMs, type Duration } from './duration.ts'
 import type { CacheOptions, ResponseCacheOptions } from './plugin-options.ts'
-import { checkRouteOptions, type PolicySources } from './policy.ts'
+import { checkRouteOptions, TokenSubject, type PolicySources } from './policy.ts'
 import type { RouteCacheOptions } from './route-options.ts'
 
 /** The checked, complete options of a cache. */
@@ -39,7 +39,15 @@ const DEFAULT_MEMORY_BYTES = 64 * 1024 * 1024
 const redis: Rule = {
   expected: 'a URL such as \'redis://127.0.0.1:6379\', options of a node-redis client, cluster or sentinel, or a node-redis client',
   secret: true,
-  accepts: (value) => typeof value === 'string' ? /^rediss?:\/\/./.test(value) : typeof value === 'object' && value !== null
+  accepts: (value) => typeof value === 'string' ? /^rediss?:\/\/./.test(value) && URL.canParse(value) : isRedisObject(value)
+}
+
+/** node-redis ignores what it does not know and takes the defaults for the rest, so that a wrong object would reach for localhost. */
+function isRedisObject (value: unknown): boolean {
+  if (!isPlainObject(value)) return false
+  if (typeof value.withTypeMapping === 'function') return true
+  const prototype: unknown = Object.getPrototypeOf(value)
+  return prototype === null || prototype === Object.prototype
 }
 
 const prefix: Rule = {
@@ -83,7 +91,7 @@ export function pluginSettings (options: ResponseCacheOptions, logger: Logger): 
   const where = 'the options of fastify-response-cache'
   checkOptions<ResponseCacheOptions>(options, PLUGIN_RULES, where)
   return {
-    ...settingsOf({ logger, ...options }, where),
+    ...settingsOf({ ...options, logger: options.logger ?? logger }, where),
     userOf: options.user ?? userOfRequest,
     name: options.name ?? 'fastify-response-cache',
     debugHeaders: options.debugHeaders ?? false
@@ -134,11 +142,15 @@ function namespacesOf (given: Record<string, RouteCacheOptions>, ttls: ReadonlyM
 }
 
 /** The `sub` of a token is unique for its issuer only (RFC 7519 section 4.1.2), so both together name the user. */
-function userOfRequest (request: CacheRequest): string | number | undefined {
+function userOfRequest (request: CacheRequest): string | number | TokenSubject | undefined {
   const user: unknown = request.user
   if (typeof user === 'string' || typeof user === 'number') return user
   if (typeof user !== 'object' || user === null) return undefined
   const { iss, sub, id } = user as Record<string, unknown>
-  if (typeof sub === 'string' || typeof sub === 'number') return typeof iss === 'string' ? `${iss}#${sub}` : sub
-  return typeof id === 'string' || typeof id === 'number' ? id : undefined
+  if (isIdentifier(sub)) return typeof iss === 'string' ? new TokenSubject(iss, sub) : new TokenSubject('', sub)
+  return isIdentifier(id) ? id : undefined
+}
+
+function isIdentifier (value: unknown): value is string | number {
+  return (typeof value === 'string' && value !== '') || typeof value === 'number'
 }

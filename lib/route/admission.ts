@@ -1,11 +1,12 @@
 import type { FastifyRequest } from 'fastify'
+import { randomUUID } from 'node:crypto'
 import { digest, encodePart, encodeValue, ResponseKey, UnkeyableError } from '../cache-key.ts'
 import type { BypassReason } from '../http/cache-status.ts'
 import { cookieValues, hasSessionCookie } from '../http/cookies.ts'
 import { isSecretField, requestFieldRole } from '../http/request-fields.ts'
 import { selectingValue, type RequestHeaders } from '../http/vary.ts'
 import type { CacheRequest } from '../options/cache-request.ts'
-import type { RoutePolicy } from '../options/policy.ts'
+import { TokenSubject, type RoutePolicy, type UserOf } from '../options/policy.ts'
 
 export interface Admitted {
   readonly outcome: 'admitted'
@@ -29,21 +30,21 @@ interface RequestFields {
 /** Finds whether requests of one route may use the cache, and under which key. */
 export class RouteAdmission {
   readonly #policy: RoutePolicy
-  readonly #anyUserOf: (request: CacheRequest) => string | number | undefined
+  readonly #anyUserOf: UserOf
   readonly #fixed: string
   #last = { host: '', protocol: '', text: '' }
 
   constructor (policy: RoutePolicy, { anyUserOf, constraints }: {
     /** The plugin's `user`: who is known by it carries credentials on any route. */
-    anyUserOf: (request: CacheRequest) => string | number | undefined
+    anyUserOf: UserOf
     /** What else than method and URL selected the route. */
     constraints: Record<string, unknown>
   }) {
     this.#policy = policy
     this.#anyUserOf = anyUserOf
-    const selected = Object.entries(constraints).map(([name, value]) => [name, String(value)])
-    this.#fixed = encodePart('r', policy.url) + (selected.length > 0 ? encodePart('c', JSON.stringify(selected)) : '') +
-      (policy.key === undefined ? '' : encodePart('k', ''))
+    // One path leads to one route, but for constraints; an own key has to tell routes apart too.
+    this.#fixed = (Object.keys(constraints).length > 0 ? encodePart('c', encodeConstraints(constraints)) : '') +
+      (policy.key === undefined ? '' : encodePart('k', policy.url))
   }
 
   admit (request: FastifyRequest): Admission {
@@ -57,7 +58,9 @@ export class RouteAdmission {
 
   #admit (request: FastifyRequest, cacheRequest: CacheRequest): Admission {
     const policy = this.#policy
-    if (policy.skip?.(cacheRequest) === true) return { outcome: 'bypass', reason: 'skip' }
+    const skip: unknown = policy.skip?.(cacheRequest)
+    if (isThenable(skip)) throw new TypeError('expected skip to return true or false, got a promise: it cannot wait')
+    if (skip) return { outcome: 'bypass', reason: 'skip' }
     const headers: RequestHeaders = request.headers
     const fields = this.#readFields(request.method, headers)
     if (fields.bypass !== undefined) return { outcome: 'bypass', reason: fields.bypass }
@@ -141,8 +144,8 @@ export class RouteAdmission {
     if (policy.key !== undefined) return text
     text += encodePart('q', encodeValue(policy.query === 'all' ? request.query : coveredQuery(request.query, policy.query)))
     const sent = queryOf(request.raw.url ?? '')
-    if (UNENCODED.test(sent)) text += encodePart('w', sent)
-    return policy.body ? text + encodePart('b', digest(encodeValue(request.body))) : text
+    if (UNENCODED.test(sent) || NESTED_NAME.test(sent)) text += encodePart('w', sent)
+    return policy.body ? text + encodePart('b', digest(encodeValue(parsedBody(request)))) : text
   }
 }
 
@@ -156,11 +159,38 @@ function selectingText (name: string, value: string | null): string | undefined 
   return value === null ? undefined : isSecretField(name) ? digest(value) : value
 }
 
+export function isThenable (value: unknown): boolean {
+  return typeof (value as { then?: unknown } | null | undefined)?.then === 'function'
+}
+
+/** An injective text for a user: the number 7 is not the string '7'. */
 function userText (user: unknown): string | undefined {
   if (user === undefined || user === null || user === '') return undefined
-  if (typeof user === 'string') return user
-  if (typeof user === 'number' && Number.isFinite(user)) return String(user)
+  if (user instanceof TokenSubject) return `t${encodeValue(user.issuer)}${encodeValue(user.subject)}`
+  if (typeof user === 'string' || (typeof user === 'number' && Number.isFinite(user))) return encodeValue(user)
   throw new TypeError(`expected varyByUser or the plugin's user to return a string, a number or undefined, got ${typeof user}`)
+}
+
+/** What tells routes with the same path apart. A value that cannot be written down is like no other, in any process. */
+function encodeConstraints (constraints: Record<string, unknown>): string {
+  return encodeValue(Object.entries(constraints).map(([name, value]) => [name, constraintText(value)]))
+}
+
+function constraintText (value: unknown): string {
+  if (value instanceof RegExp) return `r${value.toString()}`
+  try {
+    return encodeValue(value)
+  } catch {
+    return `unique ${randomUUID()}` // a function or an instance of a class
+  }
+}
+
+/** The body as the handler will see it. One that no parser has read is an input that the key cannot cover. */
+function parsedBody (request: FastifyRequest): unknown {
+  const { body, headers } = request
+  const wasSent = headers['transfer-encoding'] !== undefined || Number(headers['content-length'] ?? 0) > 0
+  if (wasSent && (body === undefined || body === null)) throw new UnkeyableError('the body was sent, but is not parsed when the key is made')
+  return body
 }
 
 function ownKey (key: unknown): string {
@@ -184,6 +214,9 @@ function queryOf (url: string): string {
  * whose query decodes to the same, the response to a query that only an attacker's program sends.
  */
 const UNENCODED = /["'<>`\\{|}^]|[^!-~]/
+
+/* A name such as `a[b]` or `a.b`, which is a part of `a` for parsers of nested queries only. */
+const NESTED_NAME = /(?:^|&)[^=&]*(?:[[\].]|%5B|%5D|%2E)/i
 
 /** The parameters that the route's list names. */
 export function coveredQuery (query: unknown, names: ReadonlySet<string>): Record<string, unknown> {

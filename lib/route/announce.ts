@@ -1,6 +1,11 @@
 import type { FastifyReply } from 'fastify'
-import { appendStatus, bypassStatus, hitStatus, missStatus, type BypassReason, type MissReason, type NotStoredReason } from '../http/cache-status.ts'
+import { appendStatus, bypassStatus, hitStatus, missStatus, type NotStoredReason } from '../http/cache-status.ts'
+import type { StoreKey } from '../store/store.ts'
 import type { StoredResponse } from '../stored-entry.ts'
+import type { ExchangeState } from './exchange.ts'
+
+type Bypass = Extract<ExchangeState, { outcome: 'bypass' }>
+type Miss = Extract<ExchangeState, { outcome: 'miss' }>
 
 /** Says in the response's header fields what the cache did. */
 export class Announcer {
@@ -13,30 +18,39 @@ export class Announcer {
     this.#debug = debug
   }
 
-  bypass (reply: FastifyReply, reason: BypassReason): void {
-    this.#write(reply, 'BYPASS', bypassStatus(this.#name, reason))
+  bypass (reply: FastifyReply, exchange: Bypass): void {
+    reply.header('x-cache', 'BYPASS')
+    this.#status(reply, exchange, bypassStatus(this.#name, exchange.reason))
   }
 
-  miss (reply: FastifyReply, reason: MissReason, stored: true | NotStoredReason | undefined): void {
-    this.#write(reply, 'MISS', missStatus(this.#name, reason, stored))
+  miss (reply: FastifyReply, exchange: Miss, stored: true | NotStoredReason | undefined): void {
+    reply.header('x-cache', 'MISS')
+    this.#status(reply, exchange, missStatus(this.#name, exchange.reason, stored))
+    this.#key(reply, exchange.admitted.key)
   }
 
   /** RFC 9111 section 5.1: `Age` in whole seconds. */
-  hit (reply: FastifyReply, response: StoredResponse, now: number): void {
+  hit (reply: FastifyReply, { response, key, now }: { response: StoredResponse, key: StoreKey, now: number }): void {
     const ttlSeconds = Math.ceil((response.staleAt - now) / 1000)
     reply.header('age', String(Math.max(0, Math.floor((now - response.storedAt) / 1000))))
-    this.#write(reply, 'HIT', hitStatus(this.#name, ttlSeconds))
+    reply.header('x-cache', 'HIT')
+    reply.header('cache-status', appendStatus(reply.getHeader('cache-status'), hitStatus(this.#name, ttlSeconds)))
     if (this.#debug === undefined) return
     reply.header('x-cache-ttl-remaining', String(ttlSeconds))
     reply.header('x-cache-date', new Date(response.storedAt).toUTCString())
+    this.#key(reply, key)
   }
 
-  key (reply: FastifyReply, id: () => string): void {
-    if (this.#debug !== undefined) reply.header('x-cache-key', `${this.#debug.prefix}:${id()}`)
+  #key (reply: FastifyReply, key: StoreKey): void {
+    if (this.#debug !== undefined) reply.header('x-cache-key', `${this.#debug.prefix}:${key.id}`)
   }
 
-  #write (reply: FastifyReply, xCache: string, status: string): void {
-    reply.header('x-cache', xCache)
-    reply.header('cache-status', appendStatus(reply.getHeader('cache-status'), status))
+  /** Replaces what was announced before: a response that fails while it is sent is announced again as an error. */
+  #status (reply: FastifyReply, exchange: Bypass | Miss, status: string): void {
+    const present = reply.getHeader('cache-status')
+    const before = exchange.announced?.after === present ? exchange.announced?.before : present
+    const after = appendStatus(before, status)
+    exchange.announced = { before, after }
+    reply.header('cache-status', after)
   }
 }

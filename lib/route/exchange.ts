@@ -3,9 +3,15 @@ import type { ResponseHeaders } from '../http/storability.ts'
 import type { StoredResponse } from '../stored-entry.ts'
 import type { Admitted } from './admission.ts'
 
+/** The Cache-Status field before and after this cache wrote into it: an error while sending makes it say something else. */
+export interface Announced {
+  readonly before: unknown
+  readonly after: string
+}
+
 /** All state of one request, kept on the request. */
 export type ExchangeState =
-  | { readonly outcome: 'bypass', readonly reason: BypassReason }
+  | { readonly outcome: 'bypass', readonly reason: BypassReason, announced?: Announced }
   | { readonly outcome: 'hit', readonly response: StoredResponse }
   | {
     readonly outcome: 'miss'
@@ -13,6 +19,7 @@ export type ExchangeState =
     readonly admitted: Admitted
     /** Header fields that hooks had set before the look-up. */
     readonly fieldsBefore: ResponseHeaders
+    announced?: Announced
   }
 
 export const kExchange = Symbol('fastify-response-cache.exchange')

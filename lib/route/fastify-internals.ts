@@ -19,12 +19,9 @@ export function hasTrailers (reply: FastifyReply): boolean {
   return typeof trailers === 'object' && trailers !== null
 }
 
-/** The names of an instance's own hooks that run between `onRequest` and the handler, or `undefined` when they are unknown. */
-export function guardHooksOf (instance: FastifyInstance): string[] | undefined {
+/** Those of these hooks that an instance has of its own or from its parents, or `undefined` when they cannot be known. */
+export function hooksOf (instance: FastifyInstance, names: readonly string[]): string[] | undefined {
   const hooks = internal(instance, 'fastify.hooks') as Record<string, unknown> | undefined
   if (hooks === undefined) return undefined
-  return GUARD_HOOKS.filter((name) => Array.isArray(hooks[name]) && hooks[name].length > 0)
+  return names.filter((name) => Array.isArray(hooks[name]) && hooks[name].length > 0)
 }
-
-/** Hooks that a hit in `onRequest` skips. */
-export const GUARD_HOOKS = ['preParsing', 'preValidation', 'preHandler'] as const

@@ -10,10 +10,13 @@ import { coveredQuery } from './admission.ts'
 export function hideUncovered (request: FastifyRequest, policy: RoutePolicy): void {
   if (policy.key !== undefined) return
   if (policy.query !== 'all') request.query = coveredQuery(request.query, policy.query)
-  request.raw.url = coveredUrl(request.raw.url, request.query as Record<string, unknown>)
-  // `rewriteUrl` and middleware engines keep the URL as it came, where a handler finds it as `request.originalUrl`.
   const raw: { url?: string, originalUrl?: string } = request.raw
-  if (raw.originalUrl !== undefined) raw.originalUrl = raw.url
+  const url = coveredUrl(raw.url, request.query as Record<string, unknown>)
+  if (url === raw.url && (raw.originalUrl ?? url) === url) return
+  raw.url = url
+  // `rewriteUrl` and middleware engines keep the URL as it came, and Fastify keeps it once a hook has read it.
+  if (raw.originalUrl !== undefined) raw.originalUrl = url
+  Object.defineProperty(request, 'originalUrl', { value: url })
 }
 
 function coveredUrl (url: string | undefined, covered: Record<string, unknown>): string | undefined {
@@ -27,8 +30,10 @@ function coveredUrl (url: string | undefined, covered: Record<string, unknown>):
 
 function isCovered (pair: string, covered: Record<string, unknown>): boolean {
   const name = decode(pair.split('=', 1)[0]!)
-  // Parsers of nested queries read `a[b]` and `a.b` as a part of `a`.
-  return Object.hasOwn(covered, name) || Object.hasOwn(covered, name.split(/[[.]/, 1)[0]!)
+  if (Object.hasOwn(covered, name)) return true
+  // Parsers of nested queries read `a[b]` and `a.b` as a part of `a`; the key then has the query as sent, too.
+  const whole = name.split(/[[.]/, 1)[0]!
+  return Object.hasOwn(covered, whole) && typeof covered[whole] === 'object'
 }
 
 function decode (text: string): string {

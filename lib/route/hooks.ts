@@ -1,5 +1,5 @@
 import type { FastifyReply, FastifyRequest, HookHandlerDoneFunction } from 'fastify'
-import type { Logger } from '../logger.ts'
+import { describesBytes } from '../http/stored-fields.ts'
 import type { RoutePolicy } from '../options/policy.ts'
 import type { LookupResult, ResponseCache } from '../response-cache.ts'
 import { isPromise } from '../store/store.ts'
@@ -9,6 +9,7 @@ import type { Announcer } from './announce.ts'
 import { kExchange } from './exchange.ts'
 import { hideUncovered } from './hide-uncovered.ts'
 import type { ResponseRecorder } from './response-recorder.ts'
+import type { RouteWarnings } from './warnings.ts'
 
 export interface RouteParts {
   readonly policy: RoutePolicy
@@ -18,7 +19,7 @@ export interface RouteParts {
   readonly announcer: Announcer
   readonly clock: () => number
   readonly enabled: boolean
-  readonly logger: Logger
+  readonly warnings: RouteWarnings
 }
 
 /**
@@ -27,7 +28,8 @@ export interface RouteParts {
  */
 export class RouteHooks {
   readonly #parts: RouteParts
-  #warned = new Set<string>()
+  /** Whether other `onSend` hooks may change what a hit sends; known when all hooks are. */
+  mayBeTransformed = true
 
   constructor (parts: RouteParts) {
     this.#parts = parts
@@ -38,7 +40,7 @@ export class RouteHooks {
     const { admission, cache, enabled } = this.#parts
     const admitted = enabled ? admission.admit(request) : { outcome: 'bypass' as const, reason: 'disabled' as const }
     if (admitted.outcome === 'bypass') {
-      if ('fault' in admitted || admitted.reason === 'user-unknown') this.#warnOnce(admitted)
+      if ('fault' in admitted || admitted.reason === 'user-unknown') this.#warn(admitted)
       request[kExchange] = { outcome: 'bypass', reason: admitted.reason }
       this.#runHandler(request, done)
       return
@@ -67,18 +69,18 @@ export class RouteHooks {
         done(null)
         return
       case 'bypass':
-        announcer.bypass(reply, exchange.reason)
+        announcer.bypass(reply, exchange)
         done(null)
         return
       case 'miss': {
         const { payload: passedOn, stored } = recorder.record(request, reply, payload)
-        announcer.miss(reply, exchange.reason, stored)
-        announcer.key(reply, () => exchange.admitted.key.id)
+        announcer.miss(reply, exchange, stored)
         done(null, passedOn)
         return
       }
       case 'hit':
-        done(null, restored(request, reply, payload, exchange.response))
+        if (this.mayBeTransformed) done(null, asStored({ request, reply, payload, response: exchange.response }))
+        else done(null, asSent(reply, exchange.response))
     }
   }
 
@@ -100,20 +102,19 @@ export class RouteHooks {
   #send (reply: FastifyReply, response: StoredResponse, { key }: Admitted): void {
     const { announcer, clock } = this.#parts
     reply.code(response.status)
+    for (const name of response.removed) reply.removeHeader(name)
     for (const [name, value] of response.headers) reply.header(name, value)
-    announcer.hit(reply, response, clock())
-    announcer.key(reply, () => key.id)
-    void reply.send(sentBody(response))
+    announcer.hit(reply, { response, key, now: clock() })
+    const body = sentBody(response)
+    // A hook may write into the bytes it is given.
+    void reply.send(this.mayBeTransformed && body !== undefined ? Buffer.from(body) : body)
   }
 
-  #warnOnce ({ reason, fault }: { reason: string, fault?: unknown }): void {
-    if (this.#warned.has(reason)) return
-    this.#warned.add(reason)
-    const { logger, policy } = this.#parts
+  #warn ({ reason, fault }: { reason: string, fault?: unknown }): void {
     const text = reason === 'user-unknown'
       ? 'requests with credentials bypass the cache because varyByUser found no user; set the plugin option "user" or varyByUser to a function'
       : 'requests bypass the cache because an option function or the key failed'
-    logger.warn({ err: fault, cache: { route: policy.route, outcome: 'bypass', reason } }, text)
+    this.#parts.warnings.once(reason, text, fault)
   }
 }
 
@@ -122,18 +123,28 @@ function sentBody (response: StoredResponse): Buffer | undefined {
   return response.body.length === 0 ? undefined : response.body
 }
 
+/** Nobody can have changed the payload; Fastify has given a type to bytes that were stored without one. */
+function asSent (reply: FastifyReply, response: StoredResponse): undefined {
+  if (!response.headers.some(([name]) => name === 'content-type')) reply.removeHeader('content-type')
+}
+
 /**
- * What a hit sends after the app's own `onSend` hooks: the stored bytes, even where a hook transformed them, because they
- * were stored after such hooks had run. Where a hook chose another status, such as 304, its answer stands.
+ * What a hit sends after the other `onSend` hooks: the stored bytes with the fields that describe them, even where a hook
+ * transformed them again, because they were stored after such hooks had run. Where a hook chose another status, such as 304,
+ * its answer stands.
  */
-function restored (request: FastifyRequest, reply: FastifyReply, payload: unknown, response: StoredResponse): unknown {
-  const body = sentBody(response)
-  if (body !== undefined && response.headers.every(([name]) => name !== 'content-type')) reply.removeHeader('content-type')
-  if (payload === body || request.method === 'HEAD' || reply.statusCode !== response.status) return undefined
-  for (const name of ['content-encoding', 'content-length']) {
-    const stored = response.headers.find((field) => field[0] === name)
-    if (stored === undefined) reply.removeHeader(name)
+function asStored ({ request, reply, payload, response }: { request: FastifyRequest, reply: FastifyReply, payload: unknown, response: StoredResponse }): unknown {
+  if (reply.statusCode !== response.status) return undefined
+  for (const name of Object.keys(reply.getHeaders())) {
+    if (describesBytes(name)) reply.removeHeader(name)
+  }
+  for (const [name, value] of response.headers) {
+    if (describesBytes(name)) reply.header(name, value)
+  }
+  if (request.method === 'HEAD' && payload === null) {
+    reply.header('content-length', String(response.body.length))
+    return undefined
   }
   (payload as { destroy?: () => void } | undefined)?.destroy?.()
-  return body ?? null
+  return sentBody(response) ?? null
 }

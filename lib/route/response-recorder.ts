@@ -1,15 +1,17 @@
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import type { NotStoredReason } from '../http/cache-status.ts'
 import { refusalToStore, type ResponseHeaders } from '../http/storability.ts'
-import { selectingFields, storedFields } from '../http/stored-fields.ts'
-import type { Logger } from '../logger.ts'
+import { removedFields, selectingFields, storedFields } from '../http/stored-fields.ts'
 import type { CacheRequest } from '../options/cache-request.ts'
 import { ttlToMs, type RoutePolicy } from '../options/policy.ts'
+import type { StoredPayload } from '../options/route-options.ts'
 import type { ResponseCache } from '../response-cache.ts'
-import type { RouteAdmission } from './admission.ts'
+import { isHeaderField } from '../stored-entry.ts'
+import { isThenable, type RouteAdmission } from './admission.ts'
 import { kExchange, type ExchangeState } from './exchange.ts'
 import { hasTrailers } from './fastify-internals.ts'
 import { captureStream, toNodeStream } from './stream-capture.ts'
+import type { RouteWarnings } from './warnings.ts'
 
 type Miss = Extract<ExchangeState, { outcome: 'miss' }>
 
@@ -34,20 +36,20 @@ export class ResponseRecorder {
   readonly #cache: ResponseCache
   readonly #admission: RouteAdmission
   readonly #ttls: ReadonlyMap<string, number>
-  readonly #logger: Logger
+  readonly #warnings: RouteWarnings
 
-  constructor ({ policy, cache, admission, ttls, logger }: {
+  constructor ({ policy, cache, admission, ttls, warnings }: {
     policy: RoutePolicy
     cache: ResponseCache
     admission: RouteAdmission
     ttls: ReadonlyMap<string, number>
-    logger: Logger
+    warnings: RouteWarnings
   }) {
     this.#policy = policy
     this.#cache = cache
     this.#admission = admission
     this.#ttls = ttls
-    this.#logger = logger
+    this.#warnings = warnings
   }
 
   record (request: FastifyRequest, reply: FastifyReply, sent: unknown): Recorded {
@@ -111,19 +113,29 @@ export class ResponseRecorder {
 
   #store ({ request, reply, exchange, headers, ttlMs }: Candidate, payload: string | Buffer | null): true | NotStoredReason {
     if (payload !== null && Buffer.byteLength(payload) > this.#policy.maxBytes) return 'too-large'
-    if (this.#policy.storeIf?.(request as unknown as CacheRequest, reply, payload) === false) return 'store-if'
+    if (!this.#isWanted(request, reply, payload)) return 'store-if'
     const facts = { requestId: request.id, requestHeaders: request.headers, fieldsBefore: exchange.fieldsBefore }
+    const kept = storedFields(headers, facts)
+    if (!kept.every(isHeaderField)) return 'invalid-field'
     void this.#cache.store(exchange.admitted.key, {
       status: reply.statusCode,
-      headers: storedFields(headers, facts),
+      headers: kept,
+      removed: removedFields(headers, facts),
       vary: selectingFields(headers, facts),
       body: ownCopy(payload)
     }, ttlMs)
     return true
   }
 
+  #isWanted (request: FastifyRequest, reply: FastifyReply, payload: StoredPayload): boolean {
+    if (this.#policy.storeIf === undefined) return true
+    const answer: unknown = this.#policy.storeIf(request as unknown as CacheRequest, reply, payload)
+    if (isThenable(answer)) throw new TypeError('expected storeIf to return true or false, got a promise: it cannot wait')
+    return Boolean(answer)
+  }
+
   #warn (fault: unknown): void {
-    this.#logger.warn({ err: fault, cache: { route: this.#policy.route, reason: 'function-error' } }, 'response not stored: an option function failed')
+    this.#warnings.once('function-error', 'responses are not stored because an option function failed', fault)
   }
 }
 

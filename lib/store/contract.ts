@@ -113,7 +113,7 @@ function value (body: Buffer, key: StoreKey = KEY): StoredValue {
 
 function response (own: Partial<StoredResponse>): StoredResponse {
   const storedAt = 1_700_000_000_000
-  return { kind: 'response', key: KEY.text, storedAt, staleAt: storedAt + LONG, status: 200, headers: [], vary: [], body: Buffer.from('body'), ...own }
+  return { kind: 'response', key: KEY.text, storedAt, staleAt: storedAt + LONG, status: 200, headers: [], removed: [], vary: [], body: Buffer.from('body'), ...own }
 }
 
 /** Asks until the entry is gone; an entry that outlives its time by seconds breaks the promise. */
