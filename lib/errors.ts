@@ -33,11 +33,6 @@ export const UnguardedError = createError(
   'RESPONSE_CACHE_ERR_UNGUARDED', 'Refused to serve hits of %s in onRequest: it would skip %s. Use hook: \'preHandler\' ' +
   '(the default), or say unguarded: true if none of them protects the response.', 500)
 
-/** Another plugin put a hook behind the cache's: a hit would skip a guard, or a Set-Cookie would come after the decision to store. */
-export const HookOrderError = createError(
-  'RESPONSE_CACHE_ERR_HOOK_ORDER', 'Another plugin added a %s hook to %s behind that of the cache, which has to be the last. ' +
-  'Register that plugin before fastify-response-cache.', 500)
-
 /** A route asks for the cache and has none of its hooks. */
 export const NotAttachedError = createError(
   'RESPONSE_CACHE_ERR_NOT_ATTACHED', '%s has config.cache but was declared before fastify-response-cache was loaded, so ' +

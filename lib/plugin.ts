@@ -2,7 +2,7 @@ import type { FastifyInstance, FastifyRequest, RouteOptions } from 'fastify'
 import fp from 'fastify-plugin'
 import { Cache } from './client/cache.ts'
 import { openStore } from './create-cache.ts'
-import { AlreadyRegisteredError, HookOrderError, NotAttachedError, UnguardedError } from './errors.ts'
+import { AlreadyRegisteredError, NotAttachedError, UnguardedError } from './errors.ts'
 import type { ResponseCacheOptions } from './options/plugin-options.ts'
 import { routePolicy, type RoutePolicy } from './options/policy.ts'
 import { pluginSettings, type PluginSettings } from './options/resolve.ts'
@@ -12,6 +12,7 @@ import { Announcer } from './route/announce.ts'
 import { kExchange } from './route/exchange.ts'
 import { hooksOf } from './route/fastify-internals.ts'
 import { RouteHooks } from './route/hooks.ts'
+import { keepLast } from './route/last-hook.ts'
 import { ResponseRecorder } from './route/response-recorder.ts'
 import { RouteWarnings } from './route/warnings.ts'
 
@@ -59,7 +60,7 @@ async function responseCachePlugin (app: FastifyInstance, options: ResponseCache
     if (one !== undefined) attached.push(one)
   })
   app.addHook('onReady', async () => {
-    attached.splice(0).forEach(checkOrder)
+    attached.splice(0).forEach(settle)
   })
   app.addHook('onClose', async () => { await client.close() })
   if (hasRoutes(app)) refuseUnattachedRoutes(app)
@@ -77,8 +78,8 @@ function attach (instance: FastifyInstance, route: RouteOptions, attaching: Atta
   if (policy === undefined) return undefined
   if (!isHeadOnly) getHandlers.add(route.handler)
   const hooks = routeHooks(policy, route, attaching)
-  route[policy.hook] = [...[route[policy.hook] ?? []].flat(), hooks.lookUp] as never
-  route.onSend = [...[route.onSend ?? []].flat(), hooks.finish] as never
+  keepLast(route, policy.hook, hooks.lookUp)
+  keepLast(route, 'onSend', hooks.finish)
   route.config = { ...route.config, [kAttached]: true } as typeof route.config
   return { instance, options: route, policy, hooks }
 }
@@ -92,12 +93,10 @@ function routeHooks (policy: RoutePolicy, route: RouteOptions, { settings, engin
   return new RouteHooks({ policy, cache: engine, admission, recorder, announcer, clock, enabled, warnings })
 }
 
-/** All hooks of the route are known now: nothing that may guard it must come after the look-up. */
-function checkOrder ({ instance, options, policy, hooks }: AttachedRoute): void {
-  if ([options[policy.hook] ?? []].flat().at(-1) !== hooks.lookUp) throw new HookOrderError(policy.hook, policy.route)
-  const onSend = [options.onSend ?? []].flat()
-  if (onSend.at(-1) !== hooks.finish) throw new HookOrderError('onSend', policy.route)
-  hooks.mayBeTransformed = onSend.length > 1 || hooksOf(instance, ['onSend'])?.length !== 0
+/** All hooks of the route are known now: which of them a hit skips, and which may change what it sends. */
+function settle ({ instance, options, policy, hooks }: AttachedRoute): void {
+  const otherOnSends = [options.onSend ?? []].flat().length - 1
+  hooks.mayBeTransformed = otherOnSends > 0 || hooksOf(instance, ['onSend'])?.length !== 0
   if (policy.hook === 'preHandler' || policy.unguarded) return
   const own = GUARD_HOOKS.filter((name) => [options[name] ?? []].flat().length > 0)
   const skipped = own.length > 0 ? own : hooksOf(instance, GUARD_HOOKS) ?? ['hooks of the app that cannot be seen']

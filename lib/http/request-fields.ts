@@ -29,7 +29,8 @@ const USUAL = [
   'content-type', 'if-none-match', 'if-modified-since', 'range', 'te', 'priority', 'dnt', 'upgrade-insecure-requests', 'purpose', 'save-data',
   'sec-ch-ua', 'sec-ch-ua-mobile', 'sec-ch-ua-platform', 'sec-fetch-dest', 'sec-fetch-mode', 'sec-fetch-site', 'sec-fetch-user', 'sec-gpc',
   'x-forwarded-for', 'x-real-ip', 'x-request-id', 'x-requested-with', 'forwarded', 'via', 'traceparent', 'tracestate', ':authority', ':method', ':path', ':scheme',
-  'access-control-request-headers', 'access-control-allow-credentials'
+  'access-control-request-headers', 'access-control-allow-credentials', 'www-authenticate', 'proxy-authenticate', 'authentication-info',
+  'proxy-authentication-info'
 ]
 
 const ROLES: ReadonlyMap<string, RequestFieldRole | undefined> = new Map<string, RequestFieldRole | undefined>([

@@ -26,12 +26,14 @@ export interface Exchange {
 }
 
 /** The header fields a hit repeats. */
-export function storedFields (response: ResponseHeaders, { requestId, fieldsBefore }: Exchange): HeaderField[] {
+export function storedFields (response: ResponseHeaders, { requestId, requestHeaders, fieldsBefore }: Exchange): HeaderField[] {
+  // An id that the client may have chosen could equal any field, and take it away from those who come later.
+  const isClientsOwn = Object.values(requestHeaders).includes(requestId)
   const named = response.connection === undefined ? [] : fieldText(response.connection).toLowerCase().split(',').map((name) => name.trim())
   return Object.entries(response).flatMap(([name, value]): HeaderField[] => {
     if (value === undefined || ONE_EXCHANGE.has(name) || COUNTERS.test(name) || named.includes(name)) return []
     const kept = typeof value === 'object' ? value.map(String) : String(value)
-    if (name.endsWith('id') && kept === requestId) return []
+    if (kept === requestId && (name.endsWith('id') || !isClientsOwn)) return []
     if (!describesResponse(name) && isSame(fieldsBefore[name], kept)) return []
     return [[name, kept]]
   })

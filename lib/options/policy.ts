@@ -117,7 +117,7 @@ export function routePolicy (
   if (own === undefined) return undefined
   const { defaults, namespaces, ttls } = sources
   const namespace = own.namespace ?? defaults.namespace ?? 'default'
-  const options: RouteCacheOptions = { ...defaults, ...namespaces[namespace], ...withoutUndefined(own) }
+  const options: RouteCacheOptions = { ...defaults, ...namespaces[namespace], ...ownCopy(own) }
   if (options.ttl === undefined) throw new MissingTtlError(route, namespace)
   checkConflicts(options, where)
   const cacheable = methods.filter((method) => isCacheableMethod(method, options))
@@ -162,6 +162,8 @@ function checkConflicts (options: RouteCacheOptions, where: string): void {
   if (options.key !== undefined && options.varyByBody === true) throw conflict('"key" takes the place of the body; keep "key" or "varyByBody".')
 }
 
-function withoutUndefined (options: RouteCacheOptions): RouteCacheOptions {
-  return Object.fromEntries(Object.entries(options).filter(([, value]) => value !== undefined))
+/** Options that stay what they were when the caller changes its own, without those that it left undefined. */
+export function ownCopy (options: RouteCacheOptions): RouteCacheOptions {
+  const said = Object.entries(options).filter(([, value]) => value !== undefined)
+  return Object.fromEntries(said.map(([name, value]) => [name, Array.isArray(value) ? [...value] : value]))
 }

@@ -6,7 +6,7 @@ import type { CacheRequest } from './cache-request.ts'
 import { boolean, checkOptions, duration, func, isPlainObject, NAMESPACE, object, positiveInteger, type Rule, type Rules } from './check.ts'
 import { durationToMs, type Duration } from './duration.ts'
 import type { CacheOptions, ResponseCacheOptions } from './plugin-options.ts'
-import { checkRouteOptions, TokenSubject, type PolicySources } from './policy.ts'
+import { checkRouteOptions, ownCopy, TokenSubject, type PolicySources } from './policy.ts'
 import type { RouteCacheOptions } from './route-options.ts'
 
 /** The checked, complete options of a cache. */
@@ -39,7 +39,7 @@ const DEFAULT_MEMORY_BYTES = 64 * 1024 * 1024
 const redis: Rule = {
   expected: 'a URL such as \'redis://127.0.0.1:6379\', options of a node-redis client, cluster or sentinel, or a node-redis client',
   secret: true,
-  accepts: (value) => typeof value === 'string' ? /^rediss?:\/\/./.test(value) && URL.canParse(value) : isRedisObject(value)
+  accepts: (value) => typeof value === 'string' ? isRedisUrl(value) : isRedisObject(value)
 }
 
 /** node-redis ignores what it does not know and takes the defaults for the rest, so that a wrong object would reach for localhost. */
@@ -47,7 +47,12 @@ function isRedisObject (value: unknown): boolean {
   if (!isPlainObject(value)) return false
   if (typeof value.withTypeMapping === 'function') return true
   const prototype: unknown = Object.getPrototypeOf(value)
-  return prototype === null || prototype === Object.prototype
+  if (prototype !== null && prototype !== Object.prototype) return false
+  return value.url === undefined || (typeof value.url === 'string' && isRedisUrl(value.url))
+}
+
+function isRedisUrl (text: string): boolean {
+  return /^rediss?:\/\/./.test(text) && URL.canParse(text)
 }
 
 const prefix: Rule = {
@@ -114,7 +119,7 @@ function settingsOf (options: CacheOptions, where: string): CacheSettings {
     maxBytes: options.memory?.maxBytes ?? DEFAULT_MEMORY_BYTES,
     ttls,
     namespaces: namespacesOf(options.namespaces ?? {}, ttls, where),
-    defaults: { ...defaults },
+    defaults: ownCopy(defaults),
     readMs: durationToMs(options.timeouts?.read ?? '50ms')!,
     writeMs: durationToMs(options.timeouts?.write ?? '1s')!,
     clock: options.clock ?? Date.now,
@@ -138,7 +143,7 @@ function namespacesOf (given: Record<string, RouteCacheOptions>, ttls: ReadonlyM
     checkRouteOptions(options, ttls, `namespaces.${name} in ${where}`)
     if (options.namespace !== undefined) throw new OptionConflictError(where, `namespaces.${name} cannot have a namespace of its own.`)
   }
-  return { ...given }
+  return Object.fromEntries(Object.entries(given).map(([name, options]) => [name, ownCopy(options)]))
 }
 
 /** The `sub` of a token is unique for its issuer only (RFC 7519 section 4.1.2), so both together name the user. */

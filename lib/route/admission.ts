@@ -1,5 +1,6 @@
 import type { FastifyRequest } from 'fastify'
 import { randomUUID } from 'node:crypto'
+import type { TLSSocket } from 'node:tls'
 import { digest, encodePart, encodeValue, ResponseKey, UnkeyableError } from '../cache-key.ts'
 import type { BypassReason } from '../http/cache-status.ts'
 import { cookieValues, hasSessionCookie } from '../http/cookies.ts'
@@ -108,8 +109,8 @@ export class RouteAdmission {
   #hasCredentials (request: CacheRequest, { credentials, cookie }: RequestFields): boolean {
     if (this.#policy.shared) return false
     if (credentials || (cookie !== undefined && hasSessionCookie(cookie, this.#policy.cookies))) return true
-    // A verified TLS client certificate; false unless the server asks for one.
-    if ((request.raw.socket as { authorized?: boolean } | undefined)?.authorized === true) return true
+    // A TLS client certificate, which a server has to ask for; an app may pin what no root has signed.
+    if ((request.raw.socket as Partial<TLSSocket> | undefined)?.getPeerX509Certificate?.() !== undefined) return true
     return (request.user !== undefined && request.user !== null) || userText(this.#anyUserOf(request)) !== undefined
   }
 
@@ -144,7 +145,7 @@ export class RouteAdmission {
     if (policy.key !== undefined) return text
     text += encodePart('q', encodeValue(policy.query === 'all' ? request.query : coveredQuery(request.query, policy.query)))
     const sent = queryOf(request.raw.url ?? '')
-    if (UNENCODED.test(sent) || NESTED_NAME.test(sent)) text += encodePart('w', sent)
+    if (UNENCODED.test(sent) || NESTED_NAME.test(sent)) text += encodePart('w', sent.split('&').sort().join('&'))
     return policy.body ? text + encodePart('b', digest(encodeValue(parsedBody(request)))) : text
   }
 }
@@ -189,7 +190,7 @@ function constraintText (value: unknown): string {
 function parsedBody (request: FastifyRequest): unknown {
   const { body, headers } = request
   const wasSent = headers['transfer-encoding'] !== undefined || Number(headers['content-length'] ?? 0) > 0
-  if (wasSent && (body === undefined || body === null)) throw new UnkeyableError('the body was sent, but is not parsed when the key is made')
+  if (wasSent && body === undefined) throw new UnkeyableError('the body was sent, but is not parsed when the key is made')
   return body
 }
 

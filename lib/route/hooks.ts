@@ -114,7 +114,7 @@ export class RouteHooks {
     const text = reason === 'user-unknown'
       ? 'requests with credentials bypass the cache because varyByUser found no user; set the plugin option "user" or varyByUser to a function'
       : 'requests bypass the cache because an option function or the key failed'
-    this.#parts.warnings.once(reason, text, fault)
+    this.#parts.warnings.once({ outcome: 'bypass', reason, fault }, text)
   }
 }
 

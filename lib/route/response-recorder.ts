@@ -87,7 +87,9 @@ export class ResponseRecorder {
 
   #recordBody (candidate: Candidate, payload: unknown): Recorded {
     if (payload === undefined || payload === null) return { payload, stored: this.#store(candidate, null) }
-    if (typeof payload === 'string' || Buffer.isBuffer(payload)) return { payload, stored: this.#store(candidate, payload) }
+    if (Buffer.isBuffer(payload)) return { payload, stored: this.#store(candidate, payload) }
+    // Sent as bytes like a hit: with text, Node writes the header fields in the encoding of the body.
+    if (typeof payload === 'string') return { payload: Buffer.from(payload), stored: this.#store(candidate, payload) }
     if (this.#announcedBytes(candidate) > this.#policy.maxBytes) return { payload, stored: 'too-large' }
     const stream = toNodeStream(payload)
     // Not a payload that Fastify can send: it says so itself.
@@ -135,7 +137,7 @@ export class ResponseRecorder {
   }
 
   #warn (fault: unknown): void {
-    this.#warnings.once('function-error', 'responses are not stored because an option function failed', fault)
+    this.#warnings.once({ outcome: 'miss', reason: 'function-error', fault }, 'responses are not stored because an option function failed')
   }
 }
 

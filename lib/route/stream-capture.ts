@@ -32,5 +32,16 @@ export function toNodeStream (payload: unknown): Readable | undefined {
   if (payload instanceof Readable) return payload
   if (payload instanceof ReadableStream) return Readable.fromWeb(payload as Parameters<typeof Readable.fromWeb>[0])
   const legacy = payload as { pipe?: unknown, on?: unknown } | null
-  return typeof legacy?.pipe === 'function' && typeof legacy.on === 'function' ? new Readable().wrap(payload as NodeJS.ReadableStream) : undefined
+  return typeof legacy?.pipe === 'function' && typeof legacy.on === 'function' ? wrapLegacy(payload as NodeJS.ReadableStream) : undefined
+}
+
+/** A stream of the time before streams could be destroyed ends with the one that reads it, if it can. */
+function wrapLegacy (stream: NodeJS.ReadableStream & { destroy?: () => void }): Readable {
+  const readable = new Readable({
+    destroy (fault, callback) {
+      stream.destroy?.()
+      callback(fault)
+    }
+  })
+  return readable.wrap(stream)
 }

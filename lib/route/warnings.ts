@@ -11,10 +11,11 @@ export class RouteWarnings {
     this.#route = route
   }
 
-  /** `kind` is one of the reason words, so that their number is bounded. */
-  once (kind: string, text: string, fault?: unknown): void {
+  /** Kinds are reason words, so that their number is bounded. */
+  once ({ outcome, reason, fault }: { outcome: 'bypass' | 'miss', reason: string, fault?: unknown }, text: string): void {
+    const kind = `${outcome} ${reason}`
     if (this.#given.has(kind)) return
     this.#given.add(kind)
-    this.#logger.warn({ err: fault, cache: { route: this.#route, reason: kind } }, text)
+    this.#logger.warn({ err: fault, cache: { route: this.#route, outcome, reason } }, text)
   }
 }
