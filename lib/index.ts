@@ -8,7 +8,7 @@ export { decodeEntry, encodeEntry } from './stored-entry.ts'
 
 export type { Cache, SetOptions } from './client/cache.ts'
 export type { Logger } from './logger.ts'
-export type { CacheReply, CacheRequest, CacheUser } from './options/cache-request.ts'
+export type { CacheReply, CacheRequest } from './options/cache-request.ts'
 export type { Duration } from './options/duration.ts'
 export type { CacheOptions, ResponseCacheOptions } from './options/plugin-options.ts'
 export type { NamedTtl, RouteCacheConfig, RouteCacheOptions, StoredPayload, Ttl } from './options/route-options.ts'

@@ -33,6 +33,7 @@ export class RouteAdmission {
   readonly #policy: RoutePolicy
   readonly #anyUserOf: UserOf
   readonly #fixed: string
+  readonly #hasParams: boolean
   #last = { host: '', protocol: '', text: '' }
 
   constructor (policy: RoutePolicy, { anyUserOf, constraints }: {
@@ -43,8 +44,9 @@ export class RouteAdmission {
   }) {
     this.#policy = policy
     this.#anyUserOf = anyUserOf
-    // One path leads to one route, but for constraints; an own key has to tell routes apart too.
-    this.#fixed = (Object.keys(constraints).length > 0 ? encodePart('c', encodeConstraints(constraints)) : '') +
+    this.#hasParams = /[:*]/.test(policy.url)
+    // Fastify may answer a route with and without a trailing slash; for an own key these are two routes.
+    this.#fixed = encodePart('r', policy.url.replace(/\/$/, '')) + (Object.keys(constraints).length > 0 ? encodePart('c', encodeConstraints(constraints)) : '') +
       (policy.key === undefined ? '' : encodePart('k', policy.url))
   }
 
@@ -137,12 +139,14 @@ export class RouteAdmission {
   #selected (request: FastifyRequest, headers: RequestHeaders, user: string | undefined): string {
     const policy = this.#policy
     let text = user === undefined ? '' : encodePart('u', user)
-    for (const name of policy.headers) text += encodePart('f', selectingText(name, selectingValue(headers, name)))
+    for (const name of policy.headers) text += encodePart('f', name) + encodePart('v', selectingText(name, selectingValue(headers, name)))
     if (policy.cookies.length > 0) {
       const field = selectingValue(headers, 'cookie') ?? undefined
-      for (const name of policy.cookies) text += encodePart('o', digest(encodeValue(cookieValues(field, name))))
+      for (const name of policy.cookies) text += encodePart('o', name) + encodePart('v', digest(encodeValue(cookieValues(field, name))))
     }
     if (policy.key !== undefined) return text
+    // What the router found: a hook may have changed the URL since.
+    if (this.#hasParams) text += encodePart('p', encodeValue(request.params))
     text += encodePart('q', encodeValue(policy.query === 'all' ? request.query : coveredQuery(request.query, policy.query)))
     const sent = queryOf(request.raw.url ?? '')
     if (UNENCODED.test(sent) || NESTED_NAME.test(sent)) text += encodePart('w', sent.split('&').sort().join('&'))
