@@ -44,13 +44,13 @@ export class Cache implements AsyncDisposable {
     return stored === undefined ? undefined : decodeValueBody(stored) as T | undefined
   }
 
-  /** Stores a value; `false` when the store failed or the ttl is 0. `undefined` is no value. */
+  /** Stores a value; `false` when the store failed. With ttl 0 nothing stays under the key, and the answer is `false`. `undefined` is no value. */
   async set (key: string, value: unknown, options: SetOptions = {}): Promise<boolean> {
     const storeKey = this.#keyOf(key)
     const ttlMs = this.#ttlMs(key, options)
     const stored = this.#stored(storeKey, value)
     this.#flights.forget(key)
-    return await this.#write(storeKey, stored, ttlMs)
+    return await this.#replace(storeKey, stored, ttlMs)
   }
 
   /** Removes a value; tells whether there was one. A `getOrSet` running in this process does not put its result back. */
@@ -86,14 +86,18 @@ export class Cache implements AsyncDisposable {
   }
 
   /** Stores several values; tells for each whether it was stored. Nothing is stored when one of them cannot be. */
-  async setMany (entries: Iterable<readonly [key: string, value: unknown]>, options: SetOptions = {}): Promise<boolean[]> {
-    const checked = [...entries].map(([key, value]) => {
+  async setMany (
+    entries: Iterable<readonly [key: string, value: unknown]> | Readonly<Record<string, unknown>>,
+    options: SetOptions = {}
+  ): Promise<boolean[]> {
+    const pairs = Symbol.iterator in entries ? [...entries as Iterable<readonly [string, unknown]>] : Object.entries(entries)
+    const checked = pairs.map(([key, value]) => {
       const storeKey = this.#keyOf(key)
       return { key, storeKey, ttlMs: this.#ttlMs(key, options), stored: this.#stored(storeKey, value) }
     })
     return await Promise.all(checked.map(({ key, storeKey, stored, ttlMs }) => {
       this.#flights.forget(key)
-      return this.#write(storeKey, stored, ttlMs)
+      return this.#replace(storeKey, stored, ttlMs)
     }))
   }
 
@@ -147,6 +151,12 @@ export class Cache implements AsyncDisposable {
     if (!this.#settings.enabled) return undefined
     const entry = await this.#store.get(key)
     return entry === undefined || entry === UNAVAILABLE || entry.kind !== 'value' || entry.key !== key.text ? undefined : entry
+  }
+
+  /** What was there before is gone, also when the new value is not to be kept. */
+  async #replace (key: StoreKey, stored: StoredValue, ttlMs: number): Promise<boolean> {
+    if (ttlMs < 1 && this.#settings.enabled) await this.#store.delete(key)
+    return await this.#write(key, stored, ttlMs)
   }
 
   async #write (key: StoreKey, stored: StoredValue, ttlMs: number): Promise<boolean> {

@@ -5,7 +5,7 @@ export type Duration = number | `${number}${DurationUnit}` | (string & {})
 type DurationUnit = 'ms' | 's' | 'm' | 'h' | 'd' | 'w'
 
 const WITH_UNIT = /^\d+(\.\d+)? ?[a-z]+$/i
-const LONGEST_MS = 10 * 365 * 86_400_000
+const LONGEST_MS = 10 * 365.25 * 86_400_000
 
 /** What a duration has to look like, for error texts. */
 export const DURATION_EXPECTED = 'seconds as a number (300) or a string with a unit (\'500ms\', \'30s\', \'5m\', \'1h\', \'1d\'), ' +

@@ -1,7 +1,7 @@
 import { decodeEntry, encodeEntry, type Entry } from '../stored-entry.ts'
 import type { ConnectedRedis, RedisOption } from './redis-client.ts'
 import { openRedis, type OpenRedis } from './redis-connection.ts'
-import type { Store, StoreKey } from './store.ts'
+import type { MaybePromise, Store, StoreKey } from './store.ts'
 
 /** RESP type of bulk strings, `$`: replies of this type come as Buffers, so that bodies are never text on their way. */
 const BLOB_STRING = 36
@@ -13,6 +13,12 @@ export interface RedisStoreOptions {
   readonly onFault: (fault: unknown) => void
 }
 
+/** The same connection twice: the reader gives Buffers. */
+interface Clients {
+  readonly client: ConnectedRedis
+  readonly reader: ConnectedRedis
+}
+
 /**
  * Entries in Redis: one string per entry under `<prefix>:<id>`, with a time to live. Commands of one tick share a round trip,
  * and every command has one key, so that a Cluster needs nothing special.
@@ -20,14 +26,12 @@ export interface RedisStoreOptions {
 export class RedisStore implements Store {
   readonly #prefix: string
   readonly #opening: Promise<OpenRedis>
-  #client: ConnectedRedis | undefined
-  #reader: ConnectedRedis | undefined
+  #clients: Clients | undefined
 
   constructor ({ redis, prefix, onFault }: RedisStoreOptions) {
     this.#prefix = prefix
     this.#opening = openRedis(redis, onFault).then((open) => {
-      this.#client = open.client
-      this.#reader = open.client.withTypeMapping({ [BLOB_STRING]: Buffer }) as ConnectedRedis
+      this.#clients = { client: open.client, reader: open.client.withTypeMapping({ [BLOB_STRING]: Buffer }) as ConnectedRedis }
       return open
     })
     this.#opening.catch(onFault)
@@ -35,7 +39,7 @@ export class RedisStore implements Store {
 
   async get (key: StoreKey): Promise<Entry | undefined> {
     try {
-      const frame = await this.#open(this.#reader).get(this.#name(key))
+      const frame = await (await this.#open()).reader.get(this.#name(key))
       return Buffer.isBuffer(frame) ? decodeEntry(frame) : undefined
     } catch (fault) {
       // A foreign type under our key is nothing we stored; the next store replaces it.
@@ -45,25 +49,25 @@ export class RedisStore implements Store {
   }
 
   async set (key: StoreKey, entry: Entry, ttlMs: number): Promise<void> {
-    await this.#open(this.#client).set(this.#name(key), encodeEntry(entry), { expiration: { type: 'PX', value: ttlMs } })
+    await (await this.#open()).client.set(this.#name(key), encodeEntry(entry), { expiration: { type: 'PX', value: ttlMs } })
   }
 
   async delete (key: StoreKey): Promise<boolean> {
-    return Number(await this.#open(this.#client).unlink(this.#name(key))) > 0
+    return Number(await (await this.#open()).client.unlink(this.#name(key))) > 0
   }
 
   async expire (key: StoreKey, ttlMs: number): Promise<boolean> {
-    return Number(await this.#open(this.#client).pExpire(this.#name(key), ttlMs)) > 0
+    return Number(await (await this.#open()).client.pExpire(this.#name(key), ttlMs)) > 0
   }
 
   async ttlMs (key: StoreKey): Promise<number | undefined> {
-    const ttlMs = Number(await this.#open(this.#client).pTTL(this.#name(key)))
+    const ttlMs = Number(await (await this.#open()).client.pTTL(this.#name(key)))
     return ttlMs < 0 ? undefined : ttlMs
   }
 
   /** Reads a key that is never written: unlike `PING` it is the same on a single server and a Cluster. */
   async ping (): Promise<void> {
-    await this.#open(this.#client).pTTL(`${this.#prefix}:ping`)
+    await (await this.#open()).client.pTTL(`${this.#prefix}:ping`)
   }
 
   async connect (): Promise<void> {
@@ -78,8 +82,8 @@ export class RedisStore implements Store {
     return `${this.#prefix}:${key.id}`
   }
 
-  #open (client: ConnectedRedis | undefined): ConnectedRedis {
-    if (client === undefined) throw new Error('the Redis client is not loaded yet')
-    return client
+  /** Only the first operations wait, until node-redis is loaded. */
+  #open (): MaybePromise<Clients> {
+    return this.#clients ?? this.#opening.then(() => this.#clients!)
   }
 }

@@ -15,7 +15,7 @@ t.test('on a Redis Cluster', async (t) => {
     await using cache = createCache({ redis: cluster, defaults: { ttl: '1m' }, timeouts: { read: '5s' } })
     await cache.connect()
     const keys = Array.from({ length: 50 }, (_, i) => `user:${i}`)
-    t.ok((await cache.setMany(keys.map((key) => [key, key]))).every((stored) => stored))
+    t.ok((await cache.setMany(keys.map((key) => [key, key] as const))).every((stored) => stored))
     t.same(await cache.getMany(keys), keys)
     t.equal(await cache.deleteMany(keys), 50)
   })

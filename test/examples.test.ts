@@ -1,0 +1,54 @@
+import { readdir, readFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import t, { test } from 'tap'
+import { startRedisServer } from './helpers/redis.ts'
+import { runProgram } from './helpers/run-program.ts'
+import { visitFirstRoute } from './helpers/visit.ts'
+
+/** Every example runs as its reader would run it. See helpers/sandbox.ts for what happens to ports. */
+
+t.setTimeout(300_000)
+
+const root = join(import.meta.dirname, '..')
+
+/** The file that `npm start` and the like run. */
+async function fileOfScript (name: string): Promise<string> {
+  const { scripts } = JSON.parse(await readFile(join(root, 'package.json'), 'utf8')) as { scripts: Record<string, string> }
+  return join(root, scripts[name]?.split(' ').at(-1) ?? '')
+}
+
+test('npm start serves the places', async (t) => {
+  const { problem, output } = await runProgram(await fileOfScript('start'), {
+    visit: async (origin) => {
+      for (const expected of ['MISS', 'HIT']) {
+        const response = await fetch(new URL('/places/2657896', origin))
+        t.equal(response.status, 200)
+        t.equal(response.headers.get('x-cache'), expected)
+        t.match(await response.json(), { name: 'Zürich' })
+      }
+    }
+  })
+  t.equal(problem, undefined)
+  t.match(output, 'curl', 'it says what to try')
+})
+
+test('npm run demo shows a factor for every endpoint, in memory and with Redis', async (t) => {
+  const redis = await startRedisServer(t)
+  for (const [kind, env] of [['memory', {}], ['Redis', { REDIS_URL: redis.url }]] as const) {
+    const { problem, output } = await runProgram(await fileOfScript('demo'), { env, timeoutMs: 120_000 })
+    t.equal(problem, undefined)
+    t.match(output, `Cached in ${kind}`)
+    const rows = output.split('\n').filter(line => /MISS, HIT .* \d+x$/.test(line))
+    t.ok(rows.length >= 10, `${rows.length} endpoints became faster`)
+  }
+})
+
+test('every other example runs', async (t) => {
+  const files = (await readdir(join(root, 'examples'))).filter(name => /\.[cm]?[jt]s$/.test(name))
+  const redis = await startRedisServer(t)
+  for (const file of files.map(name => join(root, 'examples', name))) {
+    const source = await readFile(file, 'utf8')
+    const { problem } = await runProgram(file, { redisPort: redis.port, visit: origin => visitFirstRoute(origin, source) })
+    t.equal(problem, undefined, file)
+  }
+})

@@ -1,0 +1,131 @@
+import { createCache } from 'fastify-response-cache'
+import { createClient } from 'redis'
+import { test } from 'tap'
+import { appWith } from './apps.ts'
+
+const WHERE = 'the options of fastify-response-cache'
+const DURATION = 'expected seconds as a number (300) or a string with a unit (\'500ms\', \'30s\', \'5m\', \'1h\', \'1d\'), from 0 to ten years'
+const PREFIX = 'expected a string of 1 to 64 letters, digits, "_", ".", ":", "-", "{" or "}"'
+const WHOLE = 'expected a whole number above 0'
+const TOKEN = 'expected a token such as \'my-api\' (RFC 9211 section 2)'
+const STORE = 'expected an object with the methods get, set, delete, expire, ttlMs, ping, connect and close'
+
+const nothing = (): undefined => undefined
+const store = { get: nothing, set: nothing, delete: () => false, expire: () => false, ttlMs: nothing, ping: nothing, connect: nothing, close: nothing }
+
+/** Values that each option takes. None of them needs a Redis: boot never waits for one. */
+const accepted: Record<string, unknown[]> = {
+  redis: ['redis://127.0.0.1:1', 'rediss://user:password@redis.example:6380/2', {}, { url: 'redis://127.0.0.1:1' }, { socket: { host: '127.0.0.1', port: 1 } }, undefined],
+  store: [store, Object.create(store)],
+  prefix: ['a', 'my-app_1.0:x', '{tag}', 'x'.repeat(64)],
+  enabled: [true, false],
+  memory: [{}, { maxBytes: 1 }, { maxBytes: 2 ** 40 }, { maxBytes: undefined }],
+  ttls: [{}, { short: 5, blink: '50ms' }, { never: 0 }],
+  namespaces: [{}, { user: {} }, { user: { ttl: '1h', varyByUser: true }, 'a.b-c_1': { ttl: 'short' } }],
+  defaults: [{}, { ttl: 60 }, { namespace: 'x', ttl: 'day', shared: true }],
+  timeouts: [{}, { read: 5 }, { read: '20ms', write: '2s' }],
+  clock: [() => 0, Date.now],
+  logger: [console, { info () {}, warn () {} }],
+  user: [() => 'me', () => undefined],
+  name: ['api', 'my-api.example:8080', '*'],
+  debugHeaders: [true, false]
+}
+
+const refused: Record<string, Array<[value: unknown, text: string]>> = {
+  prefix: [['', `${PREFIX}, got "" (string)`], ['a b', `${PREFIX}, got "a b" (string)`], ['x'.repeat(65), `${PREFIX}, got a string of 65 characters`], ['a*', `${PREFIX}, got "a*" (string)`], [5, `${PREFIX}, got 5 (number)`], [null, `${PREFIX}, got null`]],
+  enabled: [['true', 'expected true or false, got "true" (string)'], [1, 'expected true or false, got 1 (number)'], [null, 'expected true or false, got null']],
+  memory: [[false, 'expected an object, got false (boolean)'], [64, 'expected an object, got 64 (number)'], [[], 'expected an object, got an array of 0']],
+  'memory.maxBytes': [[0, `${WHOLE}, got 0 (number)`], [-1, `${WHOLE}, got -1 (number)`], [1.5, `${WHOLE}, got 1.5 (number)`], ['64mb', `${WHOLE}, got "64mb" (string)`], [Infinity, `${WHOLE}, got Infinity (number)`], [NaN, `${WHOLE}, got NaN (number)`]],
+  ttls: [['5m', 'expected an object, got "5m" (string)'], [[60], 'expected an object, got an array of 1']],
+  'ttls.long': [['300', `${DURATION}, got "300" (string)`], [-1, `${DURATION}, got -1 (number)`], [NaN, `${DURATION}, got NaN (number)`], ['short', `${DURATION}, got "short" (string)`]],
+  namespaces: [[['user'], 'expected an object, got an array of 1'], ['user', 'expected an object, got "user" (string)']],
+  defaults: [['5m', 'expected an object, got "5m" (string)'], [60, 'expected an object, got 60 (number)'], [true, 'expected an object, got true (boolean)']],
+  timeouts: [['50ms', 'expected an object, got "50ms" (string)']],
+  'timeouts.read': [['300', `${DURATION}, got "300" (string)`], [Infinity, `${DURATION}, got Infinity (number)`]],
+  'timeouts.write': [[-5, `${DURATION}, got -5 (number)`], [true, `${DURATION}, got true (boolean)`]],
+  clock: [[0, 'expected a function, got 0 (number)'], [new Date(0), 'expected a function, got an object of type Date']],
+  logger: [[{}, 'expected a logger with the methods info and warn, got an object of type Object'], [console.log, 'expected a logger with the methods info and warn, got a function'], [true, 'expected a logger with the methods info and warn, got true (boolean)']],
+  store: [[{}, `${STORE}, got an object of type Object`], [new Map(), `${STORE}, got an object of type Map`], ['memory', `${STORE}, got "memory" (string)`], [{ ...store, ping: undefined }, `${STORE}, got an object of type Object`]],
+  user: [['sub', 'expected a function, got "sub" (string)'], [true, 'expected a function, got true (boolean)']],
+  name: [['', `${TOKEN}, got "" (string)`], ['my api', `${TOKEN}, got "my api" (string)`], ['1api', `${TOKEN}, got "1api" (string)`], ['é', `${TOKEN}, got "é" (string)`], [7, `${TOKEN}, got 7 (number)`]],
+  debugHeaders: [['yes', 'expected true or false, got "yes" (string)'], [0, 'expected true or false, got 0 (number)']]
+}
+
+for (const [name, values] of Object.entries(accepted)) {
+  test(`the plugin takes every form of ${name}`, async (t) => {
+    for (const value of values) t.ok(await (await appWith(t, { [name]: value })).ready())
+  })
+}
+
+/** Options in which `path`, such as `memory.maxBytes`, has this value. */
+function optionsWith (path: string, value: unknown): Record<string, unknown> {
+  const [outer = '', inner] = path.split('.')
+  return { [outer]: inner === undefined ? value : { [inner]: value } }
+}
+
+for (const [path, values] of Object.entries(refused)) {
+  test(`the plugin and createCache refuse a wrong ${path} and say what they expected, what came and where`, async (t) => {
+    const [outer, inner] = path.split('.')
+    const isForBoth = !['user', 'name', 'debugHeaders'].includes(path)
+    for (const [value, text] of values) {
+      const options = optionsWith(path, value)
+      for (const where of isForBoth ? [WHERE, 'createCache()'] : [WHERE]) {
+        const place = inner === undefined ? where : `${outer} in ${where}`
+        const expected = { code: 'RESPONSE_CACHE_ERR_OPTION_INVALID', message: `Invalid option "${inner ?? outer}" in ${place}: ${text}.` }
+        const refusing = where === WHERE ? appWith(t, options) : Promise.resolve().then(() => createCache(options))
+        const error = await refusing.then(() => undefined, (error: unknown) => error)
+        t.match(error, expected, `${path}: ${text}`)
+        t.ok(error instanceof TypeError)
+      }
+    }
+  })
+}
+
+test('a node-redis client is taken as it is, connected or not', async (t) => {
+  const client = createClient({ url: 'redis://127.0.0.1:1' })
+  t.ok(await (await appWith(t, { redis: client })).ready())
+})
+
+const REDIS = 'expected a URL such as \'redis://127.0.0.1:6379\', options of a node-redis client, cluster or sentinel, or a node-redis client'
+
+test('a wrong redis is refused without a word of what it was, because it may hold a password', async (t) => {
+  for (const redis of ['http://user:secret@redis.example', 'redis://', 'secret', '', 6379, true, null]) {
+    await t.rejects(appWith(t, { redis }), {
+      code: 'RESPONSE_CACHE_ERR_OPTION_INVALID',
+      message: `Invalid option "redis" in ${WHERE}: ${REDIS}, got something else of type ${typeof redis}.`
+    })
+  }
+})
+
+test('a redis URL that cannot be parsed is refused at registration, without its password', async (t) => {
+  for (const redis of ['redis://:secret@redis.example:99999', 'redis://user:secret@redis.example:port', 'redis://user:secret@[::1', 'redis://user:secret@a b']) {
+    const { message, code } = await appWith(t, { redis }).then(() => ({ message: 'accepted', code: undefined }), (error: Error & { code?: string }) => error)
+    t.equal(code, 'RESPONSE_CACHE_ERR_OPTION_INVALID', redis)
+    t.notMatch(message, 'secret')
+  }
+})
+
+test('an object that node-redis would silently ignore is refused instead of reaching for localhost', async (t) => {
+  class OtherClient {
+    status = 'ready'
+    get (): void {}
+  }
+  for (const redis of [['redis://127.0.0.1:1'], new URL('redis://127.0.0.1:1'), new Map([['url', 'redis://127.0.0.1:1']]), new OtherClient()]) {
+    await t.rejects(appWith(t, { redis }), { code: 'RESPONSE_CACHE_ERR_OPTION_INVALID', message: /option "redis"/ }, redis.constructor.name)
+  }
+})
+
+test('only one place to keep entries may be named', async (t) => {
+  const memory = {}
+  const redis = 'redis://127.0.0.1:1'
+  for (const [options, named] of [
+    [{ redis, memory }, '"redis" and "memory"'], [{ store, memory }, '"store" and "memory"'],
+    [{ redis, store }, '"redis" and "store"'], [{ redis, store, memory }, '"redis" and "store" and "memory"']
+  ] as const) {
+    await t.rejects(appWith(t, options), {
+      code: 'RESPONSE_CACHE_ERR_OPTION_CONFLICT',
+      message: `Conflicting options in ${WHERE}: entries are kept in one place; keep one of ${named}.`
+    })
+  }
+  await t.resolves(appWith(t, { redis: undefined, store, memory: undefined }))
+})
