@@ -33,7 +33,7 @@ export class ResponseKey implements StoreKey {
   /** Made on demand: a hit from memory never needs it. */
   get id (): string {
     const { namespace, method, path } = this.#parts
-    this.#id ??= `${namespace}:${method}:${readable(path)}:${digest(this.text).slice(0, 22)}`
+    this.#id ??= `${namespace}:${method}:${readable(path)}:${hash('sha256', this.text, 'base64url').slice(0, 22)}`
     return this.#id
   }
 }

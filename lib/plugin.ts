@@ -9,7 +9,6 @@ import { pluginSettings, type PluginSettings } from './options/resolve.ts'
 import { ResponseCache } from './response-cache.ts'
 import { RouteAdmission } from './route/admission.ts'
 import { Announcer } from './route/announce.ts'
-import { kExchange } from './route/exchange.ts'
 import { hooksOf } from './route/fastify-internals.ts'
 import { RouteHooks } from './route/hooks.ts'
 import { keepLast } from './route/last-hook.ts'
@@ -54,7 +53,6 @@ async function responseCachePlugin (app: FastifyInstance, options: ResponseCache
   const attaching: Attaching = { settings, engine, getHandlers: new WeakSet() }
 
   app.decorate('cache', client)
-  app.decorateRequest(kExchange, null)
   app.addHook('onRoute', function (route) {
     const one = attach(this, route, attaching)
     if (one !== undefined) attached.push(one)

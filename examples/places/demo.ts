@@ -13,7 +13,7 @@ const cache = { ...optionsFromEnv(process.env), prefix: `demo-${randomUUID()}` }
 
 const db = await openDatabase()
 await loadPlaces(db, { onProgress: new Progress('Loading places').update })
-const app = await buildApp(db, { cache, logger: { level: 'warn' } })
+const app = await buildApp(db, { cache: { timeouts: { read: '1s' }, ...cache }, logger: { level: 'warn' } })
 const origin = await app.listen({ host: '127.0.0.1', port: 0 })
 
 const measurements: Measurement[] = []

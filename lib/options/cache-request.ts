@@ -5,11 +5,13 @@ import type { FastifyReply, FastifyRequest } from 'fastify'
  * route's own types: here params are strings, and query, body and user can be read without casts. A function may
  * annotate a narrower request instead: `skip: (request: FastifyRequest<{ Querystring: { fresh?: boolean } }>) => …`.
  */
-export interface CacheRequest extends Omit<FastifyRequest, 'params' | 'query' | 'body' | 'user'> {
+export type CacheRequest = WithoutRouteTypes & (FastifyRequest extends { user?: unknown } ? unknown : { readonly user?: Untyped })
+
+/** An app may have typed `request.user`, for example through @fastify/jwt; then that type stays. */
+interface WithoutRouteTypes extends Omit<FastifyRequest, 'params' | 'query' | 'body'> {
   readonly params: Record<string, string>
   readonly query: Untyped
   readonly body: Untyped
-  readonly user?: RequestUser
 }
 
 /*
@@ -18,9 +20,6 @@ export interface CacheRequest extends Omit<FastifyRequest, 'params' | 'query' | 
  */
 // eslint-disable-next-line @typescript-eslint/no-explicit-any -- see above
 type Untyped = any
-
-/** The type an app gave `request.user`, for example through @fastify/jwt. */
-type RequestUser = FastifyRequest extends { user: infer User } ? User : Untyped
 
 /** The reply that functions in `config.cache` receive. */
 export type CacheReply = FastifyReply

@@ -8,7 +8,7 @@ export type NamedTtl = 'short' | 'medium' | 'long' | 'day'
 export type Ttl = NamedTtl | Duration
 
 /** What `config.cache` may be: options, a ttl, `true` (the defaults) or `false` (not cached). */
-export type RouteCacheConfig = RouteCacheOptions | Ttl | boolean
+export type RouteCacheConfig = RouteCacheOptions | string | number | boolean
 
 /** What a response body is when it is stored: text, bytes, or nothing. */
 export type StoredPayload = string | Buffer | null

@@ -147,9 +147,10 @@ export class RouteAdmission {
     if (policy.key !== undefined) return text
     // What the router found: a hook may have changed the URL since.
     if (this.#hasParams) text += encodePart('p', encodeValue(request.params))
-    text += encodePart('q', encodeValue(policy.query === 'all' ? request.query : coveredQuery(request.query, policy.query)))
+    const query = policy.query === 'all' ? request.query : coveredQuery(request.query, policy.query)
+    text += isEmpty(query) ? NO_QUERY : encodePart('q', encodeValue(query))
     const sent = queryOf(request.raw.url ?? '')
-    if (UNENCODED.test(sent) || NESTED_NAME.test(sent)) text += encodePart('w', sent.split('&').sort().join('&'))
+    if (sent !== '' && (UNENCODED.test(sent) || NESTED_NAME.test(sent))) text += encodePart('w', sent.split('&').sort().join('&'))
     return policy.body ? text + encodePart('b', digest(encodeValue(parsedBody(request)))) : text
   }
 }
@@ -208,6 +209,12 @@ function pathOf (url: string): string {
   const at = url.indexOf('?')
   return at === -1 ? url : url.slice(0, at)
 }
+
+function isEmpty (query: unknown): boolean {
+  return Object.keys(query as object).length === 0
+}
+
+const NO_QUERY = encodePart('q', encodeValue({}))
 
 function queryOf (url: string): string {
   const at = url.indexOf('?')

@@ -26,6 +26,6 @@ export const kExchange = Symbol('fastify-response-cache.exchange')
 
 declare module 'fastify' {
   interface FastifyRequest {
-    [kExchange]: ExchangeState | null
+    [kExchange]?: ExchangeState
   }
 }

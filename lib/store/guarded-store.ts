@@ -35,7 +35,7 @@ export class GuardedStore {
   get (key: StoreKey): MaybePromise<Entry | undefined | typeof UNAVAILABLE> {
     try {
       const found = this.#store.get(key)
-      if (isPromise(found)) return this.#read(found).catch(this.#unavailable)
+      if (isPromise(found)) return this.#readLater(found)
       this.#reading.answered()
       return found
     } catch (fault) {
@@ -96,6 +96,21 @@ export class GuardedStore {
     return UNAVAILABLE
   }
 
+  /** What `#read` does, with one promise in place of many: this is the way of every hit that is not in this process. */
+  #readLater (found: Promise<Entry | undefined>): Promise<Entry | undefined | typeof UNAVAILABLE> {
+    return new Promise((resolve) => {
+      const timer = deadline(this.#options.readMs, (late) => { resolve(this.#unavailable(late)) })
+      found.then((entry) => {
+        timer.clear()
+        this.#reading.answered()
+        resolve(entry)
+      }, (fault: unknown) => {
+        timer.clear()
+        resolve(this.#unavailable(fault))
+      })
+    })
+  }
+
   async #read<T> (result: MaybePromise<T>): Promise<T> {
     const read = await inTime(result, this.#options.readMs)
     this.#reading.answered()
@@ -123,19 +138,28 @@ export class GuardedStore {
   }
 }
 
-/**
- * What comes after `ms` milliseconds is too late, and rejects. When the timer fires because this process was busy, the answer
- * may have arrived long ago: input that is waiting is read first.
- */
+/** What comes after `ms` milliseconds is too late, and rejects. */
 async function inTime<T> (result: MaybePromise<T>, ms: number): Promise<T> {
   if (!isPromise(result)) return result
-  let timer: NodeJS.Timeout | undefined
-  const late = new Promise<never>((_resolve, reject) => {
-    timer = setTimeout(() => { setImmediate(() => reject(new Error(`no answer within ${ms} ms`))) }, ms)
+  return await new Promise((resolve, reject) => {
+    const timer = deadline(ms, reject)
+    result.then(resolve, reject).finally(() => { timer.clear() })
   })
-  try {
-    return await Promise.race([result, late])
-  } finally {
-    clearTimeout(timer)
+}
+
+/**
+ * Calls `onLate` after `ms` milliseconds unless it is cleared. When the timer fires because this process was busy, the answer
+ * may have arrived long ago: input that is waiting is read first.
+ */
+function deadline (ms: number, onLate: (late: Error) => void): { clear: () => void } {
+  let immediate: NodeJS.Immediate | undefined
+  const timer = setTimeout(() => {
+    immediate = setImmediate(() => onLate(new Error(`no answer within ${ms} ms`)))
+  }, ms)
+  return {
+    clear () {
+      clearTimeout(timer)
+      if (immediate !== undefined) clearImmediate(immediate)
+    }
   }
 }

@@ -1,34 +1,49 @@
-import { LRUCache } from 'lru-cache'
 import { entryBytes, type Entry } from '../stored-entry.ts'
 import type { Store, StoreKey } from './store.ts'
 
 interface Slot {
   readonly entry: Entry
+  readonly bytes: number
   expiresAt: number
+  /** Read since it was last considered for eviction. */
+  visited: boolean
 }
 
-/** Entries in this process, bounded in bytes; the least recently used go first. */
+/**
+ * Entries in this process, bounded in bytes. A hit only sets a flag. To make room the oldest entry goes, but one that was read
+ * since gets a second chance as the newest.
+ */
 export class MemoryStore implements Store {
-  readonly #slots: LRUCache<string, Slot>
+  readonly #slots = new Map<string, Slot>()
+  readonly #maxBytes: number
   readonly #now: () => number
+  #bytes = 0
 
   constructor ({ maxBytes, clock }: { maxBytes: number, clock: () => number }) {
-    // An entry larger than the bound is never kept.
-    this.#slots = new LRUCache({ maxSize: maxBytes, maxEntrySize: maxBytes, sizeCalculation: (slot) => entryBytes(slot.entry) })
+    this.#maxBytes = maxBytes
     this.#now = clock
   }
 
   get (key: StoreKey): Entry | undefined {
-    return this.#live(key)?.entry
+    const slot = this.#live(key)
+    if (slot === undefined) return undefined
+    slot.visited = true
+    return slot.entry
   }
 
+  /** An entry larger than the bound is not kept, and the one it would have replaced is gone. */
   set (key: StoreKey, entry: Entry, ttlMs: number): void {
-    this.#slots.set(key.text, { entry, expiresAt: this.#now() + ttlMs })
+    this.#remove(key.text)
+    const bytes = entryBytes(entry)
+    if (bytes > this.#maxBytes) return
+    this.#slots.set(key.text, { entry, bytes, expiresAt: this.#now() + ttlMs, visited: false })
+    this.#bytes += bytes
+    this.#makeRoom()
   }
 
   delete (key: StoreKey): boolean {
     const existed = this.#live(key) !== undefined
-    this.#slots.delete(key.text)
+    this.#remove(key.text)
     return existed
   }
 
@@ -50,12 +65,35 @@ export class MemoryStore implements Store {
 
   close (): void {
     this.#slots.clear()
+    this.#bytes = 0
   }
 
   #live (key: StoreKey): Slot | undefined {
     const slot = this.#slots.get(key.text)
     if (slot === undefined || slot.expiresAt > this.#now()) return slot
-    this.#slots.delete(key.text)
+    this.#remove(key.text)
     return undefined
+  }
+
+  #remove (text: string): void {
+    const slot = this.#slots.get(text)
+    if (slot === undefined) return
+    this.#slots.delete(text)
+    this.#bytes -= slot.bytes
+  }
+
+  /** A Map keeps its order, and goes on to what is put behind while it is walked: every entry is met unvisited at last. */
+  #makeRoom (): void {
+    const now = this.#now()
+    for (const [text, slot] of this.#slots) {
+      if (this.#bytes <= this.#maxBytes) return
+      if (slot.visited && slot.expiresAt > now) {
+        slot.visited = false
+        this.#slots.delete(text)
+        this.#slots.set(text, slot)
+      } else {
+        this.#remove(text)
+      }
+    }
   }
 }

@@ -20,6 +20,7 @@ interface OwnedRedis extends ConnectedRedis {
 
 const CLOSE_MS = 1000
 const LONGEST_RETRY_MS = 2000
+const MOST_COMMANDS = 20_000
 
 /** Makes a client of what the option says, or takes the one it is. Loads node-redis only when a client has to be made. */
 export async function openRedis (option: RedisOption, onFault: (fault: unknown) => void): Promise<OpenRedis> {
@@ -44,19 +45,29 @@ async function makeClient (option: Exclude<RedisOption, ConnectedRedis>): Promis
   const { createClient, createCluster, createSentinel } = await import('redis')
   if (typeof option === 'string') return createClient(clientOptions({ url: option })) as unknown as OwnedRedis
   if ('rootNodes' in option) {
-    return createCluster({ ...option, defaults: clientOptions(option.defaults ?? {}) } as RedisClusterOptions) as unknown as OwnedRedis
+    return createCluster(withoutTimeout({ ...option, defaults: clientOptions(option.defaults ?? {}) }) as RedisClusterOptions) as unknown as OwnedRedis
   }
   if ('sentinelRootNodes' in option) {
     const nodeClientOptions = clientOptions(option.nodeClientOptions ?? {})
-    return createSentinel({ ...option, nodeClientOptions } as RedisSentinelOptions) as unknown as OwnedRedis
+    return createSentinel(withoutTimeout({ ...option, nodeClientOptions }) as RedisSentinelOptions) as unknown as OwnedRedis
   }
   return createClient(clientOptions(option as RedisClientOptions)) as unknown as OwnedRedis
 }
 
-/** While Redis is away commands fail at once instead of waiting in a queue, and the client tries to reconnect for ever. */
+/**
+ * While Redis is away commands fail at once instead of waiting in a queue, and the client tries to reconnect for ever. A Redis
+ * that is there and silent cannot fill the memory with commands either.
+ */
 function clientOptions<Options extends Omit<RedisClientOptions, 'modules'>> (options: Options): Options {
   const reconnectStrategy = (retries: number): number => retryMs(retries)
-  return { disableOfflineQueue: true, ...options, socket: { reconnectStrategy, ...options.socket } } as Options
+  return withoutTimeout({
+    disableOfflineQueue: true, commandsQueueMaxLength: MOST_COMMANDS, ...options, socket: { reconnectStrategy, ...options.socket }
+  }) as Options
+}
+
+/** Every operation has a deadline of ours; the client's own costs an AbortSignal per command and ends at the socket. */
+function withoutTimeout<Options extends { commandOptions?: object | undefined }> (options: Options): Options {
+  return { ...options, commandOptions: { timeout: 0, ...options.commandOptions } }
 }
 
 function retryMs (retries: number): number {

@@ -37,15 +37,10 @@ export class RedisStore implements Store {
     this.#opening.catch(onFault)
   }
 
-  async get (key: StoreKey): Promise<Entry | undefined> {
-    try {
-      const frame = await (await this.#open()).reader.get(this.#name(key))
-      return Buffer.isBuffer(frame) ? decodeEntry(frame) : undefined
-    } catch (fault) {
-      // A foreign type under our key is nothing we stored; the next store replaces it.
-      if (fault instanceof Error && fault.message.startsWith('WRONGTYPE')) return undefined
-      throw fault
-    }
+  /** Not an async function: this is the way of every hit. */
+  get (key: StoreKey): Promise<Entry | undefined> {
+    if (this.#clients === undefined) return this.#opening.then(() => this.get(key))
+    return this.#clients.reader.get(this.#name(key)).then(entryOf, nothingForeign)
   }
 
   async set (key: StoreKey, entry: Entry, ttlMs: number): Promise<void> {
@@ -86,4 +81,14 @@ export class RedisStore implements Store {
   #open (): MaybePromise<Clients> {
     return this.#clients ?? this.#opening.then(() => this.#clients!)
   }
+}
+
+function entryOf (frame: unknown): Entry | undefined {
+  return Buffer.isBuffer(frame) ? decodeEntry(frame) : undefined
+}
+
+/** A foreign type under our key is nothing we stored; the next store replaces it. */
+function nothingForeign (fault: unknown): undefined {
+  if (fault instanceof Error && fault.message.startsWith('WRONGTYPE')) return undefined
+  throw fault
 }

@@ -1,0 +1,52 @@
+import t from 'tap'
+import { MemoryStore } from '../../lib/store/memory-store.ts'
+import { entryBytes, type StoredValue } from '../../lib/stored-entry.ts'
+
+const keyOf = (name: string): { id: string, text: string } => ({ id: name, text: name })
+const valueOf = (name: string, bytes = 1000): StoredValue => ({ kind: 'value', key: name, storedAt: 0, encoding: 'bytes', body: Buffer.alloc(bytes) })
+
+t.test('the memory store stays within its bound, whatever is stored', async (t) => {
+  const maxBytes = 100_000
+  const store = new MemoryStore({ maxBytes, clock: () => 0 })
+  for (let i = 0; i < 1000; i++) store.set(keyOf(`key ${i}`), valueOf(`key ${i}`, i * 7 % 3000), 1000)
+  const kept = Array.from({ length: 1000 }, (_, i) => store.get(keyOf(`key ${i}`))).filter((entry) => entry !== undefined)
+  const bytes = kept.reduce((sum, entry) => sum + entryBytes(entry), 0)
+  t.ok(bytes <= maxBytes && bytes > maxBytes / 2, `${bytes} bytes of ${kept.length} entries`)
+})
+
+t.test('an entry that is read stays when others that are not have to go', async (t) => {
+  const store = new MemoryStore({ maxBytes: 50_000, clock: () => 0 })
+  store.set(keyOf('hot'), valueOf('hot'), 1000)
+  for (let i = 0; i < 200; i++) {
+    store.set(keyOf(`cold ${i}`), valueOf(`cold ${i}`), 1000)
+    t.ok(store.get(keyOf('hot')))
+  }
+  t.equal(store.get(keyOf('cold 0')), undefined)
+})
+
+t.test('when everything was read, the oldest goes', async (t) => {
+  const store = new MemoryStore({ maxBytes: 5 * entryBytes(valueOf('a')), clock: () => 0 })
+  for (const name of 'abcde') store.set(keyOf(name), valueOf(name), 1000)
+  for (const name of 'abcde') t.ok(store.get(keyOf(name)), name)
+  store.set(keyOf('f'), valueOf('f'), 1000)
+  t.same([...'abcdef'].filter((name) => store.get(keyOf(name)) !== undefined).length, 5)
+})
+
+t.test('an entry that does not fit replaces nothing but its own predecessor', async (t) => {
+  const store = new MemoryStore({ maxBytes: 5000, clock: () => 0 })
+  store.set(keyOf('a'), valueOf('a'), 1000)
+  store.set(keyOf('b'), valueOf('b'), 1000)
+  store.set(keyOf('a'), valueOf('a', 10_000), 1000)
+  t.equal(store.get(keyOf('a')), undefined)
+  t.ok(store.get(keyOf('b')))
+})
+
+t.test('entries go when their time is over, by the clock that was passed in', async (t) => {
+  let now = 0
+  const store = new MemoryStore({ maxBytes: 50_000, clock: () => now })
+  store.set(keyOf('a'), valueOf('a'), 1000)
+  now = 999
+  t.equal(store.ttlMs(keyOf('a')), 1)
+  now = 1000
+  t.equal(store.get(keyOf('a')), undefined)
+})
