@@ -12,8 +12,9 @@ export function parseVary (field: string | readonly string[] | undefined): '*' |
 
 /** Whether the request has the same values in all fields that selected a stored response. Absent matches only absent. */
 export function variesMatch (vary: ReadonlyArray<readonly [name: string, value: string | null]>, headers: RequestHeaders): boolean {
-  for (const [name, value] of vary) {
-    if (selectingValue(headers, name) !== value) return false
+  for (let i = 0; i < vary.length; i++) {
+    const field = vary[i]!
+    if (selectingValue(headers, field[0]) !== field[1]) return false
   }
   return true
 }

@@ -28,12 +28,25 @@ interface RequestFields {
   steering: string
 }
 
+/** What the key of one request is made of, on top of what the route gives. */
+interface RequestParts {
+  readonly method: string
+  readonly path: string
+  readonly origin: string
+  readonly selected: string
+}
+
+/** Bounds of what one route remembers of its keys: about 200 kB. */
+const MOST_RECENT = 200
+const LONGEST_RECENT = 500
+
 /** Finds whether requests of one route may use the cache, and under which key. */
 export class RouteAdmission {
   readonly #policy: RoutePolicy
   readonly #anyUserOf: UserOf
   readonly #fixed: string
   readonly #hasParams: boolean
+  readonly #recent = new Map<string, { readonly parts: RequestParts, readonly key: ResponseKey }>()
   #last = { host: '', protocol: '', text: '' }
 
   constructor (policy: RoutePolicy, { anyUserOf, constraints }: {
@@ -71,14 +84,27 @@ export class RouteAdmission {
     if (user === undefined && this.#hasCredentials(cacheRequest, fields)) {
       return { outcome: 'bypass', reason: policy.userOf === false ? 'credentials' : 'user-unknown' }
     }
-    const key = new ResponseKey({
-      namespace: policy.namespace,
+    const key = this.#keyFor(request, {
       method: request.method === 'HEAD' ? 'GET' : request.method,
       path: policy.key === undefined ? pathOf(request.raw.url ?? '') : ownKey(policy.key(cacheRequest)),
-      fixed: this.#fixed,
-      selected: `${this.#origin(request)}${fields.steering}${this.#selected(request, headers, user)}`
+      origin: this.#origin(request),
+      selected: `${fields.steering}${this.#selected(request, headers, user)}`
     })
     return { outcome: 'admitted', key, user }
+  }
+
+  /** A key made of the same parts before serves again: its text is in one piece and hashed already, most of the work of a hit. */
+  #keyFor (request: FastifyRequest, parts: RequestParts): ResponseKey {
+    const url = request.raw.url ?? ''
+    const known = this.#recent.get(url)
+    if (known !== undefined && known.parts.method === parts.method && known.parts.path === parts.path &&
+      known.parts.origin === parts.origin && known.parts.selected === parts.selected) return known.key
+    const { method, path, origin, selected } = parts
+    const key = new ResponseKey({ namespace: this.#policy.namespace, method, path, fixed: this.#fixed, selected: `${origin}${selected}` })
+    if (key.text.length > LONGEST_RECENT) return key
+    if (this.#recent.size >= MOST_RECENT) this.#recent.clear()
+    this.#recent.set(url, { parts, key })
+    return key
   }
 
   /** One pass over the header fields. */

@@ -11,6 +11,7 @@ type Miss = Extract<ExchangeState, { outcome: 'miss' }>
 export class Announcer {
   readonly #name: string
   readonly #debug: { prefix: string } | undefined
+  #last = { ttlSeconds: -1, status: '' }
 
   /** `debug`: add fields that help while developing; they tell outsiders how keys are made. */
   constructor ({ name, debug }: { name: string, debug: { prefix: string } | undefined }) {
@@ -34,11 +35,17 @@ export class Announcer {
     const ttlSeconds = Math.ceil((response.staleAt - now) / 1000)
     reply.header('age', String(Math.max(0, Math.floor((now - response.storedAt) / 1000))))
     reply.header('x-cache', 'HIT')
-    reply.header('cache-status', appendStatus(reply.getHeader('cache-status'), hitStatus(this.#name, ttlSeconds)))
+    reply.header('cache-status', appendStatus(reply.getHeader('cache-status'), this.#hitStatus(ttlSeconds)))
     if (this.#debug === undefined) return
     reply.header('x-cache-ttl-remaining', String(ttlSeconds))
     reply.header('x-cache-date', new Date(response.storedAt).toUTCString())
     this.#key(reply, key)
+  }
+
+  /** Most hits of a moment have the same number of seconds to go. */
+  #hitStatus (ttlSeconds: number): string {
+    if (ttlSeconds !== this.#last.ttlSeconds) this.#last = { ttlSeconds, status: hitStatus(this.#name, ttlSeconds) }
+    return this.#last.status
   }
 
   #key (reply: FastifyReply, key: StoreKey): void {

@@ -102,8 +102,12 @@ export class RouteHooks {
   #send (reply: FastifyReply, response: StoredResponse, { key }: Admitted): void {
     const { announcer, clock } = this.#parts
     reply.code(response.status)
-    for (const name of response.removed) reply.removeHeader(name)
-    for (const [name, value] of response.headers) reply.header(name, value)
+    for (let i = 0; i < response.removed.length; i++) reply.removeHeader(response.removed[i]!)
+    // By index, as every hit comes here: taking pairs apart costs more than setting the field.
+    for (let i = 0; i < response.headers.length; i++) {
+      const field = response.headers[i]!
+      reply.header(field[0], field[1])
+    }
     announcer.hit(reply, { response, key, now: clock() })
     const body = sentBody(response)
     // A hook may write into the bytes it is given.
@@ -125,7 +129,10 @@ function sentBody (response: StoredResponse): Buffer | undefined {
 
 /** Nobody can have changed the payload; Fastify has given a type to bytes that were stored without one. */
 function asSent (reply: FastifyReply, response: StoredResponse): undefined {
-  if (!response.headers.some(([name]) => name === 'content-type')) reply.removeHeader('content-type')
+  for (let i = 0; i < response.headers.length; i++) {
+    if (response.headers[i]![0] === 'content-type') return
+  }
+  reply.removeHeader('content-type')
 }
 
 /**

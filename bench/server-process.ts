@@ -1,0 +1,99 @@
+import { spawn, type ChildProcess } from 'node:child_process'
+import { createHash } from 'node:crypto'
+import { once } from 'node:events'
+import { fileURLToPath } from 'node:url'
+import { bound } from './cores.ts'
+import type { Contestant } from './contestants.ts'
+
+const GET_WARM_MS = 5000
+
+/** Calls of the handler and CPU time since the start of the process. */
+export interface Usage {
+  handlerCalls: number
+  cpuMicros: number
+}
+
+export interface StartOptions {
+  core: number | undefined
+  env: NodeJS.ProcessEnv
+  nodeArgs?: string[]
+}
+
+/** One contestant, running. Plain JavaScript in a process of its own, so that nothing but the server is measured. */
+export class ServerProcess {
+  readonly contestant: Contestant
+  readonly origin: string
+  readonly #child: ChildProcess
+  readonly #bodyHash: string
+
+  private constructor (contestant: Contestant, child: ChildProcess, port: number, bodyHash: string) {
+    this.contestant = contestant
+    this.origin = `http://127.0.0.1:${port}`
+    this.#child = child
+    this.#bodyHash = bodyHash
+  }
+
+  static async start (contestant: Contestant, { core, env, nodeArgs = [] }: StartOptions): Promise<ServerProcess> {
+    const file = fileURLToPath(new URL(`servers/${contestant.file}`, import.meta.url))
+    const [command, args] = bound(core, process.execPath, [...nodeArgs, file, ...contestant.args ?? []])
+    const child = spawn(command, args, {
+      env: { ...process.env, ...env, NODE_ENV: 'production' },
+      stdio: ['ignore', 'inherit', 'inherit', 'ipc']
+    })
+    const { port, bodyHash } = await answer<{ port: number, bodyHash: string }>(child, contestant.name)
+    return new ServerProcess(contestant, child, port, bodyHash)
+  }
+
+  async usage (): Promise<Usage> {
+    this.#child.send('usage')
+    const { handlerCalls, cpu } = await answer<{ handlerCalls: number, cpu: NodeJS.CpuUsage }>(this.#child, this.contestant.name)
+    return { handlerCalls, cpuMicros: cpu.user + cpu.system }
+  }
+
+  /** Refuses a contestant that answers something else than the others, or that gives no hit where it should. */
+  async verify (path: string): Promise<void> {
+    const { name, hit, xCache } = this.contestant
+    const giveUpAt = Date.now() + GET_WARM_MS
+    for (;;) {
+      const before = await this.usage()
+      const response = await this.#request(path)
+      const ran = (await this.usage()).handlerCalls !== before.handlerCalls
+      const said = response.headers.get('x-cache') ?? undefined
+      if (said === xCache && !(hit && ran)) return
+      // The first requests may come before the connection to Redis, or before the response is stored.
+      if (Date.now() > giveUpAt) throw new Error(`${name}: expected a hit (X-Cache: ${xCache}), got X-Cache: ${said}, the handler ${ran ? 'ran' : 'did not run'}`)
+    }
+  }
+
+  async #request (path: string): Promise<Response> {
+    const response = await fetch(this.origin + path)
+    const body = Buffer.from(await response.arrayBuffer())
+    const { name } = this.contestant
+    if (response.status !== 200) throw new Error(`${name}: expected status 200, got ${response.status}`)
+    if (createHash('sha256').update(body).digest('hex') !== this.#bodyHash) {
+      throw new Error(`${name}: the body is not the one of the other contestants`)
+    }
+    return response
+  }
+
+  async stop (): Promise<void> {
+    if (this.#child.exitCode !== null || this.#child.signalCode !== null) return
+    const exited = once(this.#child, 'exit')
+    this.#child.disconnect()
+    await exited
+  }
+}
+
+async function answer<T> (child: ChildProcess, name: string): Promise<T> {
+  const gone = new AbortController()
+  const exit = once(child, 'exit', { signal: gone.signal }).then(([code]) => {
+    throw new Error(`${name}: the server ended with ${code}`)
+  })
+  try {
+    const [message] = await Promise.race([once(child, 'message', { signal: gone.signal }), exit]) as [T]
+    return message
+  } finally {
+    exit.catch(() => {}) // the listener is taken away below, which rejects the promise
+    gone.abort()
+  }
+}
