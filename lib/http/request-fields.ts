@@ -17,6 +17,7 @@ const CREDENTIALS = [
 const CREDENTIAL_WORDS = /(?:^|-)(?:[a-z]*api-?key|auth(?:entik|enticated|entication|orization)?|[a-z]*token|jwt|[a-z]*assertion|credentials?|identity|password|principal|secret|session|signature|user(?:-?name|-?id|-?info)?|email|oidc|(?:access|admin|functions|subscription)-key)(?:-|$)/
 
 const STEERING = [
+  ':authority', // HTTP/2 may have a Host field as well, and another one
   'x-forwarded-host', 'x-forwarded-proto', 'x-forwarded-protocol', 'x-forwarded-scheme', 'x-forwarded-port', 'x-forwarded-prefix',
   'x-forwarded-path', 'x-forwarded-uri', 'x-forwarded-server', 'x-forwarded-ssl', 'x-original-host', 'x-original-url', 'x-original-uri',
   'x-rewrite-url', 'x-host', 'x-scheme', 'x-url-scheme', 'front-end-https', 'x-http-method', 'x-http-method-override',
@@ -28,7 +29,7 @@ const USUAL = [
   'host', 'connection', 'user-agent', 'accept', 'accept-encoding', 'accept-language', 'accept-charset', 'cache-control', 'pragma', 'referer', 'origin',
   'content-type', 'if-none-match', 'if-modified-since', 'range', 'te', 'priority', 'dnt', 'upgrade-insecure-requests', 'purpose', 'save-data',
   'sec-ch-ua', 'sec-ch-ua-mobile', 'sec-ch-ua-platform', 'sec-fetch-dest', 'sec-fetch-mode', 'sec-fetch-site', 'sec-fetch-user', 'sec-gpc',
-  'x-forwarded-for', 'x-real-ip', 'x-request-id', 'x-requested-with', 'forwarded', 'via', 'traceparent', 'tracestate', ':authority', ':method', ':path', ':scheme',
+  'x-forwarded-for', 'x-real-ip', 'x-request-id', 'x-requested-with', 'forwarded', 'via', 'traceparent', 'tracestate', ':method', ':path', ':scheme',
   'access-control-request-headers', 'access-control-allow-credentials', 'www-authenticate', 'proxy-authenticate', 'authentication-info',
   'proxy-authentication-info'
 ]

@@ -28,7 +28,7 @@ export interface Exchange {
 /** The header fields a hit repeats. */
 export function storedFields (response: ResponseHeaders, { requestId, requestHeaders, fieldsBefore }: Exchange): HeaderField[] {
   // An id that the client may have chosen could equal any field, and take it away from those who come later.
-  const isClientsOwn = Object.values(requestHeaders).includes(requestId)
+  const isClientsOwn = Object.values(requestHeaders).some((value) => value?.includes(requestId))
   const named = response.connection === undefined ? [] : fieldText(response.connection).toLowerCase().split(',').map((name) => name.trim())
   return Object.entries(response).flatMap(([name, value]): HeaderField[] => {
     if (value === undefined || ONE_EXCHANGE.has(name) || COUNTERS.test(name) || named.includes(name)) return []

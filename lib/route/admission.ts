@@ -78,7 +78,7 @@ export class RouteAdmission {
     if (isThenable(skip)) throw new TypeError('expected skip to return true or false, got a promise: it cannot wait')
     if (skip) return { outcome: 'bypass', reason: 'skip' }
     const headers: RequestHeaders = request.headers
-    const fields = this.#readFields(request.method, headers)
+    const fields = this.#readFields(request, headers)
     if (fields.bypass !== undefined) return { outcome: 'bypass', reason: fields.bypass }
     const user = policy.userOf === false ? undefined : userText(policy.userOf(cacheRequest))
     if (user === undefined && this.#hasCredentials(cacheRequest, fields)) {
@@ -108,7 +108,7 @@ export class RouteAdmission {
   }
 
   /** One pass over the header fields. */
-  #readFields (method: string, headers: RequestHeaders): RequestFields {
+  #readFields ({ method, raw }: FastifyRequest, headers: RequestHeaders): RequestFields {
     const fields: RequestFields = { bypass: undefined, credentials: false, cookie: undefined, steering: '' }
     for (const name in headers) {
       switch (requestFieldRole(name)) {
@@ -130,6 +130,7 @@ export class RouteAdmission {
         case undefined:
       }
     }
+    if (goesOnAfterHeaders(raw) && (method === 'GET' || method === 'HEAD')) fields.bypass = 'request-body'
     return fields
   }
 
@@ -150,7 +151,7 @@ export class RouteAdmission {
     const cacheRequest = asCacheRequest(request)
     const user = this.#policy.userOf === false ? undefined : userText(this.#policy.userOf(cacheRequest))
     if (user !== admitted.user) return false
-    return user !== undefined || !this.#hasCredentials(cacheRequest, this.#readFields(request.method, request.headers))
+    return user !== undefined || !this.#hasCredentials(cacheRequest, this.#readFields(request, request.headers))
   }
 
   /** Protocol and host. Most requests come for the same host as the one before, so that its encoding is kept. */
@@ -220,9 +221,14 @@ function constraintText (value: unknown): string {
 /** The body as the handler will see it. One that no parser has read is an input that the key cannot cover. */
 function parsedBody (request: FastifyRequest): unknown {
   const { body, headers } = request
-  const wasSent = headers['transfer-encoding'] !== undefined || Number(headers['content-length'] ?? 0) > 0
+  const wasSent = headers['transfer-encoding'] !== undefined || Number(headers['content-length'] ?? 0) > 0 || goesOnAfterHeaders(request.raw)
   if (wasSent && body === undefined) throw new UnkeyableError('the body was sent, but is not parsed when the key is made')
   return body
+}
+
+/** Whether a request over HTTP/2 goes on after its header fields: there a body needs neither of the fields that tell of one. */
+function goesOnAfterHeaders (raw: FastifyRequest['raw']): boolean {
+  return raw.httpVersionMajor === 2 && (raw as { stream?: { endAfterHeaders?: boolean } }).stream?.endAfterHeaders === false
 }
 
 function ownKey (key: unknown): string {

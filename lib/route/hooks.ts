@@ -106,7 +106,8 @@ export class RouteHooks {
     // By index, as every hit comes here: taking pairs apart costs more than setting the field.
     for (let i = 0; i < response.headers.length; i++) {
       const field = response.headers[i]!
-      reply.header(field[0], field[1])
+      // Lines are copied: a hook may add one.
+      reply.header(field[0], typeof field[1] === 'string' ? field[1] : [...field[1]])
     }
     announcer.hit(reply, { response, key, now: clock() })
     const body = sentBody(response)
