@@ -211,6 +211,21 @@ inEveryStore('what a hook adds to the lines of a hit is added to that hit alone'
   t.notOk(third.field('link')?.includes('/hit/2'), `${second.field('link')} then ${third.field('link')}`)
 })
 
+inEveryStore('what a handler took away or a hook changed is the same on a hit', async (t, cache) => {
+  const site = await open(t, (app) => {
+    app.addHook('onRequest', async (request, reply) => { reply.header('x-debug', 'secret') })
+    app.addHook('onSend', async (request, reply, payload) => `<${payload as string}>`)
+    app.get('/', cached(), async (request, reply) => {
+      reply.removeHeader('x-debug')
+      return 'body'
+    })
+  }, { cache })
+  for (const outcome of ['MISS', 'HIT', 'HIT']) {
+    const response = await site.ask('/')
+    t.strictSame([response.field('x-cache'), response.field('x-debug'), response.text], [outcome, undefined, '<body>'])
+  }
+})
+
 inEveryStore('a nonce protects one response only, so that response is not stored (CSP level 3)', async (t, cache) => {
   const policies: Record<string, (nonce: string) => unknown> = {
     script: (nonce) => `script-src 'nonce-${nonce}'`,

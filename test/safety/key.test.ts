@@ -149,10 +149,11 @@ test('the matched route and its parameters select the response, whatever a hook 
   const site = await open(t, (app) => {
     app.addHook('onRequest', async (request) => { request.raw.url = request.raw.url!.replace(/^\/[^/]+/, '') }) // strips a prefix, as proxies do
     const made = unique()
-    for (const route of ['/:tenant/items', '/admin/:page']) {
+    for (const route of ['/:tenant/items', '/admin/:page', '/dora/list', '/emil/list']) {
       app.get(route, cached(), async (request) => ({ ...await made(), ...request.params as object }))
     }
   })
   await apart(t, site, [['/ann/items'], ['/bob/items']], 'another parameter')
   await apart(t, site, [['/carl/items'], ['/admin/items']], 'another route')
+  await apart(t, site, [['/dora/list'], ['/emil/list']], 'another route without parameters')
 })

@@ -40,6 +40,7 @@ inEveryStore('a HEAD route of its own never gives its empty body to GET (Nitro G
     t.equal(get.field('x-head'), undefined)
     t.match(JSON.parse(get.text), { made: Number })
   }
+  t.equal((await site.ask('/', { method: 'HEAD' })).field('x-head'), '1', 'nor does it get what was meant for GET')
 })
 
 inEveryStore('unsafe methods are never answered from the cache (undici CVE-2026-85008)', async (t, cache) => {

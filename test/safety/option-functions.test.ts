@@ -1,6 +1,6 @@
 import { Readable } from 'node:stream'
 import { test } from 'tap'
-import { cached, inEveryStore, open, unique } from './helpers.ts'
+import { cached, inEveryStore, open, unique, type Ask } from './helpers.ts'
 
 /*
  * Option functions decide about safety. One that fails, or answers with what it should not, never opens the cache.
@@ -97,5 +97,16 @@ test('own keys that hold what keys are made of do not run into each other (Lites
       t.notOk(seen.includes(response.text), `${keys[index]!.slice(0, 20)} ${JSON.stringify(headers)}`)
       seen.push(response.text)
     }
+  }
+})
+
+test('own keys that requests for one URL choose stay apart', async (t) => {
+  const site = await open(t, (app) => app.get('/', cached({ key: (request) => String(request.headers['x-plan']) }), unique()))
+  const plan = (name: string): Ask => ['/', { headers: { 'x-plan': name } }]
+  const [free, paid] = [await site.ask(...plan('free')), await site.ask(...plan('paid'))]
+  t.not(paid.text, free.text)
+  for (const _ of [1, 2]) {
+    t.equal((await site.ask(...plan('free'))).text, free.text)
+    t.equal((await site.ask(...plan('paid'))).text, paid.text)
   }
 })
