@@ -12,7 +12,7 @@ import { compare, compareAll, type Bench, type Effort } from './measure.ts'
 import { startRedis } from './redis.ts'
 import { isBelow, tables, type Results } from './report.ts'
 
-const full: Effort = { launches: 4, pairs: 8, rounds: 10, seconds: 1, warmUpSeconds: 2 }
+const full: Effort = { launches: 8, pairs: 4, rounds: 10, seconds: 1, warmUpSeconds: 2 }
 const quick: Effort = { launches: 1, pairs: 3, rounds: 2, seconds: 1, warmUpSeconds: 1 }
 
 const { values: options } = parseArgs({

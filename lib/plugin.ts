@@ -83,12 +83,12 @@ function attach (instance: FastifyInstance, route: RouteOptions, attaching: Atta
 }
 
 function routeHooks (policy: RoutePolicy, route: RouteOptions, { settings, engine }: Attaching): RouteHooks {
-  const { clock, debugHeaders, enabled, logger, name, prefix, ttls, userOf } = settings
+  const { debugHeaders, enabled, logger, name, prefix, ttls, userOf } = settings
   const admission = new RouteAdmission(policy, { anyUserOf: userOf, constraints: route.constraints ?? {} })
   const warnings = new RouteWarnings({ logger, route: policy.route })
   const recorder = new ResponseRecorder({ policy, cache: engine, admission, ttls, warnings })
   const announcer = new Announcer({ name, debug: debugHeaders ? { prefix } : undefined })
-  return new RouteHooks({ policy, cache: engine, admission, recorder, announcer, clock, enabled, warnings })
+  return new RouteHooks({ policy, cache: engine, admission, recorder, announcer, enabled, warnings })
 }
 
 /** All hooks of the route are known now: which of them a hit skips, and which may change what it sends. */

@@ -19,9 +19,14 @@ import type { Entry, StoredResponse } from './stored-entry.ts'
  * nevertheless?) are further questions to the entry, in `#judge`; collapsing of misses stands between look-up and handler.
  */
 
-export type LookupResult =
-  | { readonly outcome: 'hit', readonly response: StoredResponse }
-  | { readonly outcome: 'miss', readonly reason: MissReason }
+export interface Hit {
+  readonly outcome: 'hit'
+  readonly response: StoredResponse
+  /** When it was found, by the cache's clock. */
+  readonly at: number
+}
+
+export type LookupResult = Hit | { readonly outcome: 'miss', readonly reason: MissReason }
 
 const MISS: Record<MissReason, LookupResult> = {
   'uri-miss': { outcome: 'miss', reason: 'uri-miss' },
@@ -56,7 +61,7 @@ export class ResponseCache {
     if (entry === UNAVAILABLE) return MISS['store-error']
     if (entry.kind !== 'response' || entry.key !== key.text) return MISS['uri-miss']
     if (!variesMatch(entry.vary, headers)) return MISS['vary-miss']
-    if (entry.staleAt <= this.#now()) return MISS.stale
-    return { outcome: 'hit', response: entry }
+    const at = this.#now()
+    return entry.staleAt > at ? { outcome: 'hit', response: entry, at } : MISS.stale
   }
 }

@@ -6,7 +6,7 @@
  * - steering: routing fields that frameworks and handlers reflect into responses, the classic unkeyed inputs of cache
  *   poisoning (CVE-2021-41267, CVE-2024-46982). They become part of the key whenever they are present.
  */
-export type RequestFieldRole = 'credential' | 'cookie' | 'steering' | 'content' | 'upgrade'
+export type RequestFieldRole = 'credential' | 'cookie' | 'steering' | 'content' | 'upgrade' | 'none'
 
 const CREDENTIALS = [
   'authorization', 'proxy-authorization', 'dpop', 'x-user', 'x-username', 'x-userid', 'x-userinfo', 'x-remote-user', 'x-webauth-user',
@@ -34,20 +34,18 @@ const USUAL = [
   'proxy-authentication-info'
 ]
 
-const ROLES: ReadonlyMap<string, RequestFieldRole | undefined> = new Map<string, RequestFieldRole | undefined>([
+const ROLES: ReadonlyMap<string, RequestFieldRole> = new Map<string, RequestFieldRole>([
   ...CREDENTIALS.map((name) => [name, 'credential'] as const),
   ...STEERING.map((name) => [name, 'steering'] as const),
-  ...USUAL.map((name) => [name, undefined] as const),
+  ...USUAL.map((name) => [name, 'none'] as const),
   ['cookie', 'cookie'],
   ['content-length', 'content'],
   ['transfer-encoding', 'content'],
   ['upgrade', 'upgrade']
 ])
 
-export function requestFieldRole (name: string): RequestFieldRole | undefined {
-  const role = ROLES.get(name)
-  if (role !== undefined || ROLES.has(name)) return role
-  return CREDENTIAL_WORDS.test(name) ? 'credential' : undefined
+export function requestFieldRole (name: string): RequestFieldRole {
+  return ROLES.get(name) ?? (CREDENTIAL_WORDS.test(name) ? 'credential' : 'none')
 }
 
 /** Whether the value of this field must not be readable in a store or a log. */

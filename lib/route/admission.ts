@@ -5,6 +5,7 @@ import { digest, encodePart, encodeValue, ResponseKey, UnkeyableError } from '..
 import type { BypassReason } from '../http/cache-status.ts'
 import { cookieValues, hasSessionCookie } from '../http/cookies.ts'
 import { isSecretField, requestFieldRole } from '../http/request-fields.ts'
+import { FlatValue } from './flat-value.ts'
 import { selectingValue, type RequestHeaders } from '../http/vary.ts'
 import type { CacheRequest } from '../options/cache-request.ts'
 import { TokenSubject, type RoutePolicy, type UserOf } from '../options/policy.ts'
@@ -28,12 +29,15 @@ interface RequestFields {
   steering: string
 }
 
-/** What the key of one request is made of, on top of what the route gives. */
-interface RequestParts {
+/** A key of before, with all that it was made of on top of the URL. Equal parts make an equal key. */
+interface Remembered {
   readonly method: string
   readonly path: string
   readonly origin: string
   readonly selected: string
+  readonly params: FlatValue
+  readonly query: FlatValue
+  readonly admitted: Admitted
 }
 
 /** Bounds of what one route remembers of its keys: about 200 kB. */
@@ -46,7 +50,7 @@ export class RouteAdmission {
   readonly #anyUserOf: UserOf
   readonly #fixed: string
   readonly #hasParams: boolean
-  readonly #recent = new Map<string, { readonly parts: RequestParts, readonly key: ResponseKey }>()
+  readonly #recent = new Map<string, Remembered>()
   #last = { host: '', protocol: '', text: '' }
 
   constructor (policy: RoutePolicy, { anyUserOf, constraints }: {
@@ -84,27 +88,39 @@ export class RouteAdmission {
     if (user === undefined && this.#hasCredentials(cacheRequest, fields)) {
       return { outcome: 'bypass', reason: policy.userOf === false ? 'credentials' : 'user-unknown' }
     }
-    const key = this.#keyFor(request, {
-      method: request.method === 'HEAD' ? 'GET' : request.method,
-      path: policy.key === undefined ? pathOf(request.raw.url ?? '') : ownKey(policy.key(cacheRequest)),
-      origin: this.#origin(request),
-      selected: `${fields.steering}${this.#selected(request, headers, user)}`
-    })
-    return { outcome: 'admitted', key, user }
+    const selected = fields.steering + this.#selected(request, headers, user)
+    const path = policy.key === undefined ? undefined : ownKey(policy.key(cacheRequest))
+    return this.#recall(request, path, selected) ?? this.#admitted(request, path, selected, user)
   }
 
-  /** A key made of the same parts before serves again: its text is in one piece and hashed already, most of the work of a hit. */
-  #keyFor (request: FastifyRequest, parts: RequestParts): ResponseKey {
+  /**
+   * Encoding and hashing a key is most of the work of a hit, so that keys made of the same parts before serve again. With an own
+   * key the URL selects nothing, but is a fine name to remember it by.
+   */
+  #recall (request: FastifyRequest, path: string | undefined, selected: string): Admitted | undefined {
+    const known = this.#recent.get(request.raw.url ?? '')
+    if (known === undefined || known.method !== request.method || known.selected !== selected || known.origin !== this.#origin(request)) return undefined
+    const isSame = path === undefined ? known.params.equals(request.params) && known.query.equals(request.query) : known.path === path
+    return isSame ? known.admitted : undefined
+  }
+
+  #admitted (request: FastifyRequest, ownPath: string | undefined, selected: string, user: string | undefined): Admitted {
+    const { method, params, query } = request
     const url = request.raw.url ?? ''
-    const known = this.#recent.get(url)
-    if (known !== undefined && known.parts.method === parts.method && known.parts.path === parts.path &&
-      known.parts.origin === parts.origin && known.parts.selected === parts.selected) return known.key
-    const { method, path, origin, selected } = parts
-    const key = new ResponseKey({ namespace: this.#policy.namespace, method, path, fixed: this.#fixed, selected: `${origin}${selected}` })
-    if (key.text.length > LONGEST_RECENT) return key
+    const path = ownPath ?? pathOf(url)
+    const origin = this.#origin(request)
+    const key = new ResponseKey({
+      namespace: this.#policy.namespace,
+      method: method === 'HEAD' ? 'GET' : method,
+      path,
+      fixed: this.#fixed,
+      selected: `${origin}${selected}${ownPath === undefined ? this.#urlParts(request, url) : ''}`
+    })
+    const admitted: Admitted = { outcome: 'admitted', key, user }
+    if (key.text.length > LONGEST_RECENT) return admitted
     if (this.#recent.size >= MOST_RECENT) this.#recent.clear()
-    this.#recent.set(url, { parts, key })
-    return key
+    this.#recent.set(url, { method, path, origin, selected, params: new FlatValue(params), query: new FlatValue(query), admitted })
+    return admitted
   }
 
   /** One pass over the header fields. */
@@ -127,7 +143,7 @@ export class RouteAdmission {
         case 'content': // The body of a GET is an input that handlers may read and the key does not cover.
           if ((method === 'GET' || method === 'HEAD') && headers[name] !== '0') fields.bypass = 'request-body'
           break
-        case undefined:
+        case 'none':
       }
     }
     if (goesOnAfterHeaders(raw) && (method === 'GET' || method === 'HEAD')) fields.bypass = 'request-body'
@@ -171,14 +187,16 @@ export class RouteAdmission {
       const field = selectingValue(headers, 'cookie') ?? undefined
       for (const name of policy.cookies) text += encodePart('o', name) + encodePart('v', digest(encodeValue(cookieValues(field, name))))
     }
-    if (policy.key !== undefined) return text
-    // What the router found: a hook may have changed the URL since.
-    if (this.#hasParams) text += encodePart('p', encodeValue(request.params))
-    const query = policy.query === 'all' ? request.query : coveredQuery(request.query, policy.query)
-    text += isEmpty(query) ? NO_QUERY : encodePart('q', encodeValue(query))
-    const sent = queryOf(request.raw.url ?? '')
-    if (sent !== '' && (UNENCODED.test(sent) || NESTED_NAME.test(sent))) text += encodePart('w', sent.split('&').sort().join('&'))
     return policy.body ? text + encodePart('b', digest(encodeValue(parsedBody(request)))) : text
+  }
+
+  /** What of the URL selects the response next to its path: what the router and the parser found, as hooks may have changed it. */
+  #urlParts ({ params, query }: FastifyRequest, url: string): string {
+    const policy = this.#policy
+    const covered = policy.query === 'all' ? query : coveredQuery(query, policy.query)
+    const text = `${this.#hasParams ? encodePart('p', encodeValue(params)) : ''}${encodePart('q', encodeValue(covered))}`
+    const sent = queryOf(url)
+    return sent !== '' && (UNENCODED.test(sent) || NESTED_NAME.test(sent)) ? text + encodePart('w', sent.split('&').sort().join('&')) : text
   }
 }
 
@@ -241,12 +259,6 @@ function pathOf (url: string): string {
   const at = url.indexOf('?')
   return at === -1 ? url : url.slice(0, at)
 }
-
-function isEmpty (query: unknown): boolean {
-  return Object.keys(query as object).length === 0
-}
-
-const NO_QUERY = encodePart('q', encodeValue({}))
 
 function queryOf (url: string): string {
   const at = url.indexOf('?')

@@ -1,6 +1,6 @@
 import type { BypassReason, MissReason } from '../http/cache-status.ts'
 import type { ResponseHeaders } from '../http/storability.ts'
-import type { StoredResponse } from '../stored-entry.ts'
+import type { Hit } from '../response-cache.ts'
 import type { Admitted } from './admission.ts'
 
 /** The Cache-Status field before and after this cache wrote into it: an error while sending makes it say something else. */
@@ -12,7 +12,7 @@ export interface Announced {
 /** All state of one request, kept on the request. */
 export type ExchangeState =
   | { readonly outcome: 'bypass', readonly reason: BypassReason, announced?: Announced }
-  | { readonly outcome: 'hit', readonly response: StoredResponse }
+  | Hit
   | {
     readonly outcome: 'miss'
     readonly reason: MissReason

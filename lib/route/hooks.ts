@@ -1,7 +1,7 @@
 import type { FastifyReply, FastifyRequest, HookHandlerDoneFunction } from 'fastify'
 import { describesBytes } from '../http/stored-fields.ts'
 import type { RoutePolicy } from '../options/policy.ts'
-import type { LookupResult, ResponseCache } from '../response-cache.ts'
+import type { Hit, LookupResult, ResponseCache } from '../response-cache.ts'
 import { isPromise } from '../store/store.ts'
 import type { StoredResponse } from '../stored-entry.ts'
 import type { Admitted, RouteAdmission } from './admission.ts'
@@ -17,7 +17,6 @@ export interface RouteParts {
   readonly admission: RouteAdmission
   readonly recorder: ResponseRecorder
   readonly announcer: Announcer
-  readonly clock: () => number
   readonly enabled: boolean
   readonly warnings: RouteWarnings
 }
@@ -47,13 +46,13 @@ export class RouteHooks {
     }
     const found = cache.lookUp(admitted.key, request.headers)
     if (!isPromise(found)) {
-      this.#proceed(found, admitted, { request, reply, done })
+      this.#proceed(found, admitted, request, reply, done)
       return
     }
     // Never rejects; `done` receives what a hit cannot send.
     void found.then((result) => {
       try {
-        if (!reply.sent) this.#proceed(result, admitted, { request, reply, done })
+        if (!reply.sent) this.#proceed(result, admitted, request, reply, done)
       } catch (fault) {
         done(fault as Error)
       }
@@ -80,14 +79,14 @@ export class RouteHooks {
       }
       case 'hit':
         if (this.mayBeTransformed) done(null, asStored({ request, reply, payload, response: exchange.response }))
-        else done(null, asSent(reply, exchange.response))
+        else done(null, sentBody(exchange.response))
     }
   }
 
-  #proceed (result: LookupResult, admitted: Admitted, { request, reply, done }: { request: FastifyRequest, reply: FastifyReply, done: HookHandlerDoneFunction }): void {
+  #proceed (result: LookupResult, admitted: Admitted, request: FastifyRequest, reply: FastifyReply, done: HookHandlerDoneFunction): void {
     if (result.outcome === 'hit') {
       request[kExchange] = result
-      this.#send(reply, result.response, admitted)
+      this.#send(reply, result, admitted)
       return
     }
     request[kExchange] = { outcome: 'miss', reason: result.reason, admitted, fieldsBefore: reply.getHeaders() }
@@ -99,8 +98,8 @@ export class RouteHooks {
     done()
   }
 
-  #send (reply: FastifyReply, response: StoredResponse, { key }: Admitted): void {
-    const { announcer, clock } = this.#parts
+  #send (reply: FastifyReply, { response, at }: Hit, { key }: Admitted): void {
+    const { announcer } = this.#parts
     reply.code(response.status)
     for (let i = 0; i < response.removed.length; i++) reply.removeHeader(response.removed[i]!)
     // By index, as every hit comes here: taking pairs apart costs more than setting the field.
@@ -109,10 +108,9 @@ export class RouteHooks {
       // Lines are copied: a hook may add one.
       reply.header(field[0], typeof field[1] === 'string' ? field[1] : [...field[1]])
     }
-    announcer.hit(reply, { response, key, now: clock() })
-    const body = sentBody(response)
-    // A hook may write into the bytes it is given.
-    void reply.send(this.mayBeTransformed && body !== undefined ? Buffer.from(body) : body)
+    announcer.hit(reply, { response, key, now: at })
+    // A hook may write into the bytes it is given; where there is no other hook, `finish` adds them.
+    void reply.send(this.mayBeTransformed ? ownBytes(sentBody(response)) : undefined)
   }
 
   #warn ({ reason, fault }: { reason: string, fault?: unknown }): void {
@@ -128,12 +126,8 @@ function sentBody (response: StoredResponse): Buffer | undefined {
   return response.body.length === 0 ? undefined : response.body
 }
 
-/** Nobody can have changed the payload; Fastify has given a type to bytes that were stored without one. */
-function asSent (reply: FastifyReply, response: StoredResponse): undefined {
-  for (let i = 0; i < response.headers.length; i++) {
-    if (response.headers[i]![0] === 'content-type') return
-  }
-  reply.removeHeader('content-type')
+function ownBytes (body: Buffer | undefined): Buffer | undefined {
+  return body === undefined ? undefined : Buffer.from(body)
 }
 
 /**

@@ -1,4 +1,5 @@
 import { test } from 'tap'
+import { FlatValue } from '../../lib/route/flat-value.ts'
 import { apart, cached, inEveryStore, open, sendRaw, together, unique, type Ask } from './helpers.ts'
 
 /*
@@ -156,4 +157,47 @@ test('the matched route and its parameters select the response, whatever a hook 
   await apart(t, site, [['/ann/items'], ['/bob/items']], 'another parameter')
   await apart(t, site, [['/carl/items'], ['/admin/items']], 'another route')
   await apart(t, site, [['/dora/list'], ['/emil/list']], 'another route without parameters')
+})
+
+test('what a hook puts into the query or the parameters selects the response, though the URL is one that was asked for before', async (t) => {
+  const filter = { tenant: '' }
+  const site = await open(t, (app) => {
+    app.addHook('onRequest', async (request) => {
+      const tenant = String(request.headers['x-plan'])
+      filter.tenant = tenant
+      if (request.url.startsWith('/query')) (request.query as Record<string, unknown>).tenant = tenant
+      if (request.url.startsWith('/object')) (request.query as Record<string, unknown>).filter = filter
+      if (request.url.startsWith('/params')) (request.params as Record<string, unknown>).tenant = tenant
+      if (request.url.startsWith('/other')) request.params = { tenant }
+    })
+    for (const route of ['/query', '/object', '/params/:id', '/other/:id']) app.get(route, cached(), unique())
+  })
+  for (const path of ['/query', '/object', '/params/1', '/other/1']) {
+    const as = (plan: string): Ask => [path, { headers: { 'x-plan': plan } }]
+    const ann = await site.ask(...as('ann'))
+    for (const plan of ['bob', 'carl', 'bob']) t.not((await site.ask(...as(plan))).text, ann.text, `${path} ${plan}`)
+    t.equal((await site.ask(...as('ann'))).text, ann.text, path)
+  }
+})
+
+test('values that are compared without encoding them are equal only if their encodings are', (t) => {
+  class Parsed { a = '1' }
+  const bare = Object.assign(Object.create(null) as object, { a: '1' })
+  const list = ['1']
+  const values: unknown[] = [
+    {}, { a: '1' }, { a: 1 }, { a: '' }, { a: undefined }, { a: null }, { a: 0 }, { a: -0 }, { a: NaN }, { a: true }, { b: '1' }, { a: '1', b: '2' }, { b: '2', a: '1' },
+    bare, new Parsed(), { a: list }, { a: { b: '1' } }, { a: () => '1' }, undefined, null, 'a', 1, ['1']
+  ]
+  for (const [one, value] of values.entries()) {
+    const flat = new FlatValue(value)
+    if (one <= 13) t.ok(flat.equals(Object.assign(Object.create(Object.getPrototypeOf(value) as object) as object, value)), `${one} is equal to its copy`)
+    for (const [other, its] of values.entries()) {
+      if (one !== other) t.notOk(flat.equals(its), `${one} and ${other}`)
+    }
+  }
+  for (const changed of [{ a: list }, { a: { b: list } }]) {
+    const flat = new FlatValue(changed)
+    t.notOk(flat.equals(changed), 'what may have been changed in place equals nothing, not even itself')
+  }
+  t.end()
 })

@@ -105,7 +105,7 @@ test('own keys that requests for one URL choose stay apart', async (t) => {
   const plan = (name: string): Ask => ['/', { headers: { 'x-plan': name } }]
   const [free, paid] = [await site.ask(...plan('free')), await site.ask(...plan('paid'))]
   t.not(paid.text, free.text)
-  for (const _ of [1, 2]) {
+  for (let round = 0; round < 2; round++) {
     t.equal((await site.ask(...plan('free'))).text, free.text)
     t.equal((await site.ask(...plan('paid'))).text, paid.text)
   }
