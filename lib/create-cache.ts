@@ -1,6 +1,7 @@
 import { Cache } from './client/cache.ts'
 import type { CacheOptions } from './options/plugin-options.ts'
 import { cacheSettings, type CacheSettings } from './options/resolve.ts'
+import { checkedStore } from './store/checked-store.ts'
 import { GuardedStore } from './store/guarded-store.ts'
 import { MemoryStore } from './store/memory-store.ts'
 import { RedisStore } from './store/redis-store.ts'
@@ -20,7 +21,7 @@ export function openStore (settings: CacheSettings): GuardedStore {
 }
 
 function chooseStore ({ store, redis, prefix, maxBytes, clock }: CacheSettings, onFault: (fault: unknown) => void): Store {
-  if (store !== undefined) return store
+  if (store !== undefined) return checkedStore(store)
   if (redis !== undefined) return new RedisStore({ redis, prefix, onFault })
   return new MemoryStore({ maxBytes, clock })
 }

@@ -47,6 +47,10 @@ export const AlreadyRegisteredError = createError(
 export const InvalidKeyError = createError(
   'RESPONSE_CACHE_ERR_KEY_INVALID', 'Invalid key: expected a string of 1 to %s characters without line breaks, got %s.', 500, TypeError)
 
+/** Something to invalidate that names nothing. */
+export const InvalidTargetError = createError(
+  'RESPONSE_CACHE_ERR_TARGET_INVALID', 'Invalid "%s" in %s: %s.', 500, TypeError)
+
 /** A value that cannot be stored and given back. */
 export const InvalidValueError = createError(
   'RESPONSE_CACHE_ERR_VALUE_INVALID', 'Cannot store the value of "%s": %s', 500, TypeError)

@@ -1,24 +1,34 @@
-import type { FastifyInstance, FastifyRequest, RouteOptions } from 'fastify'
+import type { FastifyInstance, FastifyReply, FastifyRequest, RouteOptions } from 'fastify'
 import fp from 'fastify-plugin'
 import { Cache } from './client/cache.ts'
 import { openStore } from './create-cache.ts'
-import { AlreadyRegisteredError, NotAttachedError, UnguardedError } from './errors.ts'
+import { AlreadyRegisteredError, expectedGot, InvalidTargetError, NotAttachedError, UnguardedError } from './errors.ts'
+import { labelsOf, type InvalidationTargets } from './marks/targets.ts'
+import { isTagList } from './options/check.ts'
 import type { ResponseCacheOptions } from './options/plugin-options.ts'
-import { routePolicy, type RoutePolicy } from './options/policy.ts'
+import { routePolicy, writePolicy, type Invalidates, type RoutePolicy } from './options/policy.ts'
 import { pluginSettings, type PluginSettings } from './options/resolve.ts'
 import { ResponseCache } from './response-cache.ts'
 import { RouteAdmission } from './route/admission.ts'
 import { Announcer } from './route/announce.ts'
+import { kTags, kTargets } from './route/exchange.ts'
 import { hooksOf } from './route/fastify-internals.ts'
 import { RouteHooks } from './route/hooks.ts'
 import { keepLast } from './route/last-hook.ts'
 import { ResponseRecorder } from './route/response-recorder.ts'
 import { RouteWarnings } from './route/warnings.ts'
+import { WriteHooks } from './route/write-hooks.ts'
 
 declare module 'fastify' {
   interface FastifyInstance {
     /** The cache client of fastify-response-cache. */
     cache: Cache
+  }
+  interface FastifyReply {
+    /** Adds tags to the response, if it is stored: an invalidation finds it by them. */
+    cacheTags (...tags: string[]): this
+    /** Invalidates before the answer is sent, if its status is below 400. For routes of unsafe methods and those with `config.cache`. */
+    cacheInvalidate (targets: InvalidationTargets): this
   }
 }
 
@@ -26,8 +36,11 @@ declare module 'fastify' {
 interface Attaching {
   readonly settings: PluginSettings
   readonly engine: ResponseCache
+  readonly client: Cache
   /** Handlers of cached routes: the HEAD route that Fastify adds has that of its GET route, one of the app has its own. */
   readonly getHandlers: WeakSet<object>
+  /** The patterns of cached routes, whatever their parameters are called. */
+  readonly cachedUrls: Set<string>
 }
 
 interface AttachedRoute {
@@ -40,6 +53,9 @@ interface AttachedRoute {
 /** Hooks that a hit in `onRequest` skips. */
 const GUARD_HOOKS = ['preParsing', 'preValidation', 'preHandler'] as const
 
+/** RFC 9110 section 9.2.1; QUERY is safe as well. */
+const SAFE_METHODS = new Set(['GET', 'HEAD', 'OPTIONS', 'TRACE', 'QUERY'])
+
 /** Marks the config of a route that has our hooks. */
 const kAttached = Symbol('fastify-response-cache.attached')
 
@@ -50,9 +66,11 @@ async function responseCachePlugin (app: FastifyInstance, options: ResponseCache
   const client = new Cache(store, settings)
   const engine = new ResponseCache({ store, clock: settings.clock })
   const attached: AttachedRoute[] = []
-  const attaching: Attaching = { settings, engine, getHandlers: new WeakSet() }
+  const attaching: Attaching = { settings, engine, client, getHandlers: new WeakSet(), cachedUrls: new Set() }
 
   app.decorate('cache', client)
+  app.decorateReply('cacheTags', addTags)
+  app.decorateReply('cacheInvalidate', addTargets)
   app.addHook('onRoute', function (route) {
     const one = attach(this, route, attaching)
     if (one !== undefined) attached.push(one)
@@ -68,18 +86,53 @@ async function responseCachePlugin (app: FastifyInstance, options: ResponseCache
 function attach (instance: FastifyInstance, route: RouteOptions, attaching: Attaching): AttachedRoute | undefined {
   const { settings, getHandlers } = attaching
   const config = route.config?.cache
-  if (config === undefined) return undefined
   const methods = [route.method].flat()
+  const invalidates = writePolicy(config, `${methods.join(',')} ${route.url}`)
+  if (invalidates !== undefined || config !== undefined || methods.some((method) => !SAFE_METHODS.has(method))) {
+    attachWriteHook(route, { invalidates, methods, attaching })
+  }
+  if (config === undefined) return undefined
   const isHeadOnly = methods.length === 1 && methods[0] === 'HEAD'
   const hasOwnHead = isHeadOnly && !getHandlers.has(route.handler)
   const policy = routePolicy(config, { url: route.url, methods, hasOwnHead }, settings)
+  if (invalidates !== undefined) route.config = { ...route.config, [kAttached]: true } as typeof route.config
   if (policy === undefined) return undefined
+  attaching.cachedUrls.add(shapeOf(route.url))
   if (!isHeadOnly) getHandlers.add(route.handler)
   const hooks = routeHooks(policy, route, attaching)
   keepLast(route, policy.hook, hooks.lookUp)
   keepLast(route, 'onSend', hooks.finish)
   route.config = { ...route.config, [kAttached]: true } as typeof route.config
   return { instance, options: route, policy, hooks }
+}
+
+/** RFC 9111 section 4.4 for routes that are not cached themselves. */
+function attachWriteHook (route: RouteOptions, { invalidates, methods, attaching }: {
+  invalidates: Invalidates | undefined
+  methods: readonly string[]
+  attaching: Attaching
+}): void {
+  const { cachedUrls, client, settings } = attaching
+  const shape = shapeOf(route.url)
+  const isUnsafe = settings.invalidateOnWrite && (route.config?.cache === undefined || invalidates !== undefined) && methods.every((method) => !SAFE_METHODS.has(method))
+  keepLast(route, 'onSend', new WriteHooks({ client, invalidates, invalidatesUrl: () => isUnsafe && cachedUrls.has(shape) }).finish)
+}
+
+/** `/users/:id` and `/users/:user` are the same URLs. */
+function shapeOf (url: string): string {
+  return url.replace(/:[\w]+/g, ':').replace(/(?<=.)\/$/, '')
+}
+
+function addTags (this: FastifyReply, ...tags: string[]): FastifyReply {
+  if (!isTagList(tags)) throw new InvalidTargetError('tags', 'reply.cacheTags()', expectedGot('texts of at least one character', tags));
+  (this.request[kTags] ??= []).push(...tags)
+  return this
+}
+
+function addTargets (this: FastifyReply, targets: InvalidationTargets): FastifyReply {
+  labelsOf(targets, 'reply.cacheInvalidate()'); // says what is wrong where it is
+  (this.request[kTargets] ??= []).push(targets)
+  return this
 }
 
 function routeHooks (policy: RoutePolicy, route: RouteOptions, { settings, engine }: Attaching): RouteHooks {

@@ -1,11 +1,12 @@
 import { crc32 } from 'node:zlib'
 import type { HeaderField } from './http/stored-fields.ts'
+import type { Labelled } from './marks/ledger.ts'
 
 /*
  * What is kept under one key, and its form in bytes:
  *
  *   offset 0   'FRC'            3 bytes
- *          3   version          1 byte, 1
+ *          3   version          1 byte, 2
  *          4   checksum         4 bytes, CRC-32 of all that follows
  *          8   header length    4 bytes
  *         12   body length      4 bytes
@@ -16,15 +17,20 @@ import type { HeaderField } from './http/stored-fields.ts'
  * written (safety rule: length-checked decode, no code, unknown version is a miss).
  */
 
-const MAGIC = 0x46524301
+const MAGIC = 0x46524302
 const PREAMBLE_BYTES = 16
 
-/** A response as it is repeated on a hit. Instants are milliseconds since the epoch. */
-export interface StoredResponse {
-  readonly kind: 'response'
+/** What all entries have. Instants are milliseconds since the epoch. */
+interface Stored extends Labelled {
   /** The key material it was stored under; compared on read. */
   readonly key: string
   readonly storedAt: number
+  readonly body: Buffer
+}
+
+/** A response as it is repeated on a hit. */
+export interface StoredResponse extends Stored {
+  readonly kind: 'response'
   /** From here on it is no longer fresh. */
   readonly staleAt: number
   readonly status: number
@@ -33,17 +39,13 @@ export interface StoredResponse {
   readonly removed: readonly string[]
   /** Request header fields that selected it (RFC 9111 section 4.1) with their values; `null` is absent. */
   readonly vary: ReadonlyArray<readonly [name: string, value: string | null]>
-  readonly body: Buffer
 }
 
 /** A value set through the client. The store alone knows when it expires. */
-export interface StoredValue {
+export interface StoredValue extends Stored {
   readonly kind: 'value'
-  readonly key: string
-  readonly storedAt: number
   /** `bytes`: a Buffer as it is; `clone`: structured clone. */
   readonly encoding: 'bytes' | 'clone'
-  readonly body: Buffer
 }
 
 export type Entry = StoredResponse | StoredValue
@@ -82,14 +84,21 @@ function parseHeader (json: string): Record<string, unknown> | undefined {
   }
 }
 
-function isEntry (header: Record<string, unknown>): header is Record<string, unknown> & Entry {
-  if (typeof header.key !== 'string' || !isInstant(header.storedAt)) return false
+/** Whether this is an entry that can be served: a store is not trusted, also one that keeps objects. */
+export function isEntry (header: Record<string, unknown>): header is Record<string, unknown> & Entry {
+  if (typeof header.key !== 'string' || !isInstant(header.storedAt) || !isFillStamp(header.filled)) return false
+  if (!Array.isArray(header.labels) || !header.labels.every((label) => typeof label === 'string')) return false
   if (header.kind === 'value') return header.encoding === 'bytes' || header.encoding === 'clone'
   return header.kind === 'response' && isInstant(header.staleAt) &&
     Number.isInteger(header.status) && (header.status as number) >= 200 && (header.status as number) <= 599 &&
     Array.isArray(header.headers) && header.headers.every(isHeaderField) &&
     Array.isArray(header.removed) && header.removed.every(isFieldName) &&
     Array.isArray(header.vary) && header.vary.every(isVaryField)
+}
+
+function isFillStamp (value: unknown): boolean {
+  const { incarnation, stamp } = (value ?? {}) as Record<string, unknown>
+  return typeof incarnation === 'string' && isInstant(stamp)
 }
 
 function isInstant (value: unknown): boolean {
@@ -120,7 +129,8 @@ function isVaryField (field: unknown): boolean {
 
 /** About how much memory the entry takes, in bytes: its body, its texts at two bytes a character, and the objects around them. */
 export function entryBytes (entry: Entry): number {
-  let bytes = 500 + entry.body.length + 2 * entry.key.length
+  let bytes = 600 + entry.body.length + 2 * entry.key.length
+  for (const label of entry.labels) bytes += 40 + 2 * label.length
   if (entry.kind === 'value') return bytes
   for (const [name, value] of entry.headers) {
     bytes += 100 + 2 * name.length + (typeof value === 'string' ? 2 * value.length : value.reduce((sum, line) => sum + 40 + 2 * line.length, 0))

@@ -9,6 +9,7 @@ import { findCycle, readImports, type Sources } from './helpers/imports.ts'
  */
 const layers = [
   ['lib/http/', 'lib/errors.ts', 'lib/logger.ts'],
+  ['lib/marks/'],
   ['lib/stored-entry.ts', 'lib/single-flight.ts'],
   ['lib/store/store.ts', 'lib/cache-key.ts'],
   ['lib/store/'],

@@ -38,6 +38,7 @@ export type NotStoredReason =
   | 'too-large'
   | 'store-if'
   | 'function-error'
+  | 'store-error'
 
 export function hitStatus (cache: string, ttlSeconds: number): string {
   return `${cache}; hit; ttl=${ttlSeconds}`

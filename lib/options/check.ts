@@ -62,6 +62,15 @@ export function listOf (what: string, accepts: (item: unknown) => boolean): Rule
   return { expected: `a list of ${what}`, accepts: (value) => Array.isArray(value) && value.every(accepts) }
 }
 
+export const tagList: Rule = {
+  expected: 'a list of tags, texts of at least one character',
+  accepts: isTagList
+}
+
+export function isTagList (value: unknown): value is readonly string[] {
+  return Array.isArray(value) && value.every((tag) => typeof tag === 'string' && tag !== '')
+}
+
 export function oneOf (...words: string[]): Rule {
   return { expected: words.map((word) => `'${word}'`).join(' or '), accepts: (value) => words.includes(value as string) }
 }

@@ -48,6 +48,12 @@ export interface ResponseCacheOptions extends CacheOptions {
   /** Who sends a request, for `varyByUser: true`. Default: `request.user`, its `sub` (with `iss`) or `id`. */
   user?: UserFunction['user']
 
+  /**
+   * After a successful answer to a `POST`, `PUT`, `PATCH`, `DELETE` or the like, cached responses to the same URL are invalidated, and
+   * those to its `Location` and `Content-Location` (RFC 9111 section 4.4). Default `true`.
+   */
+  invalidateOnWrite?: boolean
+
   /** How this cache calls itself in `Cache-Status` (RFC 9211). Default `'fastify-response-cache'`. */
   name?: string
 

@@ -1,5 +1,6 @@
 import { InvalidOptionError, MethodError, MissingTtlError, OptionConflictError, expectedGot } from '../errors.ts'
-import { boolean, checkOptions, duration, either, fieldNames, func, listOf, namespaceName, oneOf, positiveInteger, type Rule, type Rules } from './check.ts'
+import { labelsOf, type InvalidationTargets } from '../marks/targets.ts'
+import { boolean, checkOptions, duration, either, fieldNames, func, isPlainObject, listOf, namespaceName, oneOf, positiveInteger, tagList, type Rule, type Rules } from './check.ts'
 import type { CacheReply, CacheRequest } from './cache-request.ts'
 import { DURATION_EXPECTED, durationToMs } from './duration.ts'
 import type { RouteCacheConfig, RouteCacheOptions, StoredPayload } from './route-options.ts'
@@ -36,6 +37,7 @@ export interface RoutePolicy {
   readonly body: boolean
   readonly key: ((request: CacheRequest) => string) | undefined
   readonly skip: ((request: CacheRequest) => boolean) | undefined
+  readonly tags: readonly string[] | ((request: CacheRequest, reply: CacheReply) => unknown)
   readonly storeIf: ((request: CacheRequest, reply: CacheReply, payload: StoredPayload) => boolean) | undefined
   readonly shared: boolean
   readonly hook: 'preHandler' | 'onRequest'
@@ -44,6 +46,9 @@ export interface RoutePolicy {
   readonly statusCodes: ReadonlySet<number>
   readonly maxBytes: number
 }
+
+/** What a write invalidates, or the function that says so. */
+export type Invalidates = InvalidationTargets | ((request: CacheRequest, reply: CacheReply) => InvalidationTargets)
 
 /** What a route is checked against: the plugin's own, already checked options. */
 export interface PolicySources {
@@ -69,6 +74,8 @@ const ROUTE_RULES: Rules<RouteCacheOptions> = {
   key: func,
   skip: func,
   shared: boolean,
+  tags: either(tagList, func),
+  invalidates: either({ expected: 'targets such as { tags: [\'user:1\'] }', accepts: isPlainObject }, func),
   storeIf: func,
   hook: oneOf('preHandler', 'onRequest'),
   unguarded: boolean,
@@ -83,7 +90,8 @@ function isStorableStatus (status: unknown): boolean {
 /** Throws unless these are valid options, and their ttl is one that `ttls` or a duration explains. */
 export function checkRouteOptions (given: unknown, ttls: ReadonlyMap<string, number>, where: string): asserts given is RouteCacheOptions {
   checkOptions<RouteCacheOptions>(given, ROUTE_RULES, where)
-  const { ttl } = given
+  const { ttl, invalidates } = given
+  if (typeof invalidates === 'object') labelsOf(invalidates, `invalidates in ${where}`)
   if (ttl === undefined || typeof ttl === 'function' || ttlToMs(ttl, ttls) !== undefined) return
   throw new InvalidOptionError('ttl', where, expectedGot(ttlExpected(ttls), ttl))
 }
@@ -114,7 +122,7 @@ export function routePolicy (
   const route = `${methods.join(',')} ${url}`
   const where = `config.cache of ${route}`
   const own = ownOptions(config, sources.ttls, where)
-  if (own === undefined) return undefined
+  if (own === undefined || own.invalidates !== undefined) return undefined
   const { defaults, namespaces, ttls } = sources
   const namespace = own.namespace ?? defaults.namespace ?? 'default'
   const options: RouteCacheOptions = { ...defaults, ...namespaces[namespace], ...ownCopy(own) }
@@ -134,6 +142,7 @@ export function routePolicy (
     body: options.varyByBody ?? false,
     key: options.key,
     skip: options.skip,
+    tags: options.tags ?? [],
     storeIf: options.storeIf,
     shared: options.shared ?? false,
     hook: options.hook ?? 'preHandler',
@@ -142,6 +151,15 @@ export function routePolicy (
     statusCodes: new Set(options.statusCodes ?? [200]),
     maxBytes: options.maxBytes ?? DEFAULT_MAX_BYTES
   }
+}
+
+/** What the answers of a route that writes invalidate, or `undefined` for a route that does not say so. */
+export function writePolicy (config: RouteCacheConfig | undefined, route: string): Invalidates | undefined {
+  if (typeof config !== 'object' || config.invalidates === undefined) return undefined
+  const { invalidates, ...rest } = config
+  const other = Object.keys(rest)[0]
+  if (other !== undefined) throw new OptionConflictError(`config.cache of ${route}`, `a route with "invalidates" is not cached itself; remove "${other}", or "invalidates".`)
+  return invalidates
 }
 
 function isCacheableMethod (method: string, options: RouteCacheOptions): boolean {

@@ -28,6 +28,7 @@ export interface CacheSettings {
 /** The checked, complete options of the plugin. */
 export interface PluginSettings extends CacheSettings {
   readonly userOf: PolicySources['userOf']
+  readonly invalidateOnWrite: boolean
   readonly name: string
   readonly debugHeaders: boolean
 }
@@ -85,7 +86,7 @@ const CACHE_RULES: Rules<CacheOptions> = {
   logger: { expected: 'a logger with the methods info and warn', accepts: (value) => isPlainObject(value) && typeof value.info === 'function' && typeof value.warn === 'function' }
 }
 
-const PLUGIN_RULES: Rules<ResponseCacheOptions> = { ...CACHE_RULES, user: func, name: cacheName, debugHeaders: boolean }
+const PLUGIN_RULES: Rules<ResponseCacheOptions> = { ...CACHE_RULES, invalidateOnWrite: boolean, user: func, name: cacheName, debugHeaders: boolean }
 
 export function cacheSettings (options: CacheOptions): CacheSettings {
   checkOptions<CacheOptions>(options, CACHE_RULES, 'createCache()')
@@ -98,6 +99,7 @@ export function pluginSettings (options: ResponseCacheOptions, logger: Logger): 
   return {
     ...settingsOf({ ...options, logger: options.logger ?? logger }, where),
     userOf: options.user ?? userOfRequest,
+    invalidateOnWrite: options.invalidateOnWrite ?? true,
     name: options.name ?? 'fastify-response-cache',
     debugHeaders: options.debugHeaders ?? false
   }
@@ -111,6 +113,7 @@ function settingsOf (options: CacheOptions, where: string): CacheSettings {
   const ttls = ttlsOf(options.ttls ?? {}, where)
   const defaults = options.defaults ?? {}
   checkRouteOptions(defaults, ttls, `defaults in ${where}`)
+  refuseInvalidates(defaults, `defaults in ${where}`)
   return {
     redis: options.redis,
     store: options.store,
@@ -141,9 +144,15 @@ function namespacesOf (given: Record<string, RouteCacheOptions>, ttls: ReadonlyM
   for (const [name, options] of Object.entries(given)) {
     if (!NAMESPACE.test(name)) throw new InvalidOptionError(name, `namespaces in ${where}`, 'expected a name of 1 to 64 letters, digits, "_", "." or "-"')
     checkRouteOptions(options, ttls, `namespaces.${name} in ${where}`)
+    refuseInvalidates(options, `namespaces.${name} in ${where}`)
     if (options.namespace !== undefined) throw new OptionConflictError(where, `namespaces.${name} cannot have a namespace of its own.`)
   }
   return Object.fromEntries(Object.entries(given).map(([name, options]) => [name, ownCopy(options)]))
+}
+
+/** Each write has targets of its own, and a route with `invalidates` is not cached. */
+function refuseInvalidates (options: RouteCacheOptions, where: string): void {
+  if (options.invalidates !== undefined) throw new OptionConflictError(where, '"invalidates" is an option of single routes.')
 }
 
 /** The `sub` of a token is unique for its issuer only (RFC 7519 section 4.1.2), so both together name the user. */

@@ -1,3 +1,4 @@
+import type { InvalidationTargets } from '../marks/targets.ts'
 import type { CacheReply, CacheRequest } from './cache-request.ts'
 import type { Duration } from './duration.ts'
 
@@ -61,6 +62,18 @@ export interface RouteCacheOptions {
    */
   shared?: boolean
 
+  /**
+   * What an invalidation by tag finds the response by: a list, or a function that is asked when storing. A handler adds more with
+   * `reply.cacheTags(…)`.
+   */
+  tags?: readonly string[] | TagsFunction['tags']
+
+  /**
+   * On a route that writes: what its answer invalidates, if the status is below 400, before the client gets it. A route with
+   * `invalidates` is not cached itself.
+   */
+  invalidates?: InvalidationTargets | InvalidatesFunction['invalidates']
+
   /** A last word on storing, asked after all other rules allowed it. */
   storeIf?(request: CacheRequest, reply: CacheReply, payload: StoredPayload): boolean
 
@@ -82,9 +95,11 @@ export interface RouteCacheOptions {
 
 /** Method syntax: a function may annotate a narrower request than `CacheRequest`. */
 interface TtlFunction { ttl(request: CacheRequest, reply: CacheReply): Ttl }
+interface TagsFunction { tags(request: CacheRequest, reply: CacheReply): readonly string[] }
+interface InvalidatesFunction { invalidates(request: CacheRequest, reply: CacheReply): InvalidationTargets }
 interface UserFunction { user(request: CacheRequest): string | number | undefined }
 
-export type { TtlFunction, UserFunction }
+export type { InvalidatesFunction, TagsFunction, TtlFunction, UserFunction }
 
 declare module 'fastify' {
   interface FastifyContextConfig {

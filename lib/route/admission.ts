@@ -7,6 +7,7 @@ import { cookieValues, hasSessionCookie } from '../http/cookies.ts'
 import { isSecretField, requestFieldRole } from '../http/request-fields.ts'
 import { FlatValue } from './flat-value.ts'
 import { selectingValue, type RequestHeaders } from '../http/vary.ts'
+import { namespaceLabel, urlLabels, userLabel } from '../marks/labels.ts'
 import type { CacheRequest } from '../options/cache-request.ts'
 import { TokenSubject, type RoutePolicy, type UserOf } from '../options/policy.ts'
 
@@ -40,16 +41,15 @@ interface Remembered {
   readonly admitted: Admitted
 }
 
-/** Bounds of what one route remembers of its keys: about 200 kB. */
+/** Bounds of what one route remembers of its keys: about 500 kB. */
 const MOST_RECENT = 200
-const LONGEST_RECENT = 500
+const LONGEST_RECENT = 1000
 
 /** Finds whether requests of one route may use the cache, and under which key. */
 export class RouteAdmission {
   readonly #policy: RoutePolicy
   readonly #anyUserOf: UserOf
   readonly #fixed: string
-  readonly #hasParams: boolean
   readonly #recent = new Map<string, Remembered>()
   #last = { host: '', protocol: '', text: '' }
 
@@ -61,7 +61,6 @@ export class RouteAdmission {
   }) {
     this.#policy = policy
     this.#anyUserOf = anyUserOf
-    this.#hasParams = /[:*]/.test(policy.url)
     // Fastify may answer a route with and without a trailing slash; for an own key these are two routes.
     this.#fixed = encodePart('r', policy.url.replace(/\/$/, '')) + (Object.keys(constraints).length > 0 ? encodePart('c', encodeConstraints(constraints)) : '') +
       (policy.key === undefined ? '' : encodePart('k', policy.url))
@@ -117,7 +116,7 @@ export class RouteAdmission {
       selected: `${origin}${selected}${ownPath === undefined ? this.#urlParts(request, url) : ''}`
     })
     const admitted: Admitted = { outcome: 'admitted', key, user }
-    if (key.text.length > LONGEST_RECENT) return admitted
+    if (key.text.length + url.length > LONGEST_RECENT) return admitted
     if (this.#recent.size >= MOST_RECENT) this.#recent.clear()
     this.#recent.set(url, { method, path, origin, selected, params: new FlatValue(params), query: new FlatValue(query), admitted })
     return admitted
@@ -170,6 +169,14 @@ export class RouteAdmission {
     return user !== undefined || !this.#hasCredentials(cacheRequest, this.#readFields(request, request.headers))
   }
 
+  /** What an invalidation finds the response by, next to its tags. */
+  labels (request: FastifyRequest): string[] {
+    const { key, namespace, query, userOf } = this.#policy
+    const user = userOf === false ? undefined : userOf(asCacheRequest(request))
+    const userLabels = user === undefined ? [] : [userLabel(user instanceof TokenSubject ? user.subject : user)]
+    return [namespaceLabel(namespace), ...urlLabels(request.originalUrl, { coversQuery: key === undefined && query === 'all' }), ...userLabels]
+  }
+
   /** Protocol and host. Most requests come for the same host as the one before, so that its encoding is kept. */
   #origin (request: FastifyRequest): string {
     const { host, protocol } = request
@@ -194,7 +201,7 @@ export class RouteAdmission {
   #urlParts ({ params, query }: FastifyRequest, url: string): string {
     const policy = this.#policy
     const covered = policy.query === 'all' ? query : coveredQuery(query, policy.query)
-    const text = `${this.#hasParams ? encodePart('p', encodeValue(params)) : ''}${encodePart('q', encodeValue(covered))}`
+    const text = `${encodePart('p', encodeValue(params))}${encodePart('q', encodeValue(covered))}`
     const sent = queryOf(url)
     return sent !== '' && (UNENCODED.test(sent) || NESTED_NAME.test(sent)) ? text + encodePart('w', sent.split('&').sort().join('&')) : text
   }

@@ -42,6 +42,11 @@ export class Announcer {
     this.#key(reply, key)
   }
 
+  /** What is sent after all is no hit. */
+  failed (reply: FastifyReply): void {
+    for (const name of ['age', 'x-cache', 'cache-status', 'x-cache-ttl-remaining', 'x-cache-date', 'x-cache-key']) reply.removeHeader(name)
+  }
+
   /** Most hits of a moment have the same number of seconds to go. */
   #hitStatus (ttlSeconds: number): string {
     if (ttlSeconds !== this.#last.ttlSeconds) this.#last = { ttlSeconds, status: hitStatus(this.#name, ttlSeconds) }

@@ -1,5 +1,7 @@
 import type { BypassReason, MissReason } from '../http/cache-status.ts'
 import type { ResponseHeaders } from '../http/storability.ts'
+import type { FillStamp } from '../marks/ledger.ts'
+import type { InvalidationTargets } from '../marks/targets.ts'
 import type { Hit } from '../response-cache.ts'
 import type { Admitted } from './admission.ts'
 
@@ -13,10 +15,14 @@ export interface Announced {
 export type ExchangeState =
   | { readonly outcome: 'bypass', readonly reason: BypassReason, announced?: Announced }
   | Hit
+  /** A hit was given to Fastify; what is sent after it is the answer to a fault. */
+  | { readonly outcome: 'failed' }
   | {
     readonly outcome: 'miss'
     readonly reason: MissReason
     readonly admitted: Admitted
+    /** What the marks were before the handler started; undefined when they could not be read, and nothing can be stored. */
+    readonly filled: FillStamp | undefined
     /** Header fields that hooks had set before the look-up. */
     readonly fieldsBefore: ResponseHeaders
     announced?: Announced
@@ -24,8 +30,14 @@ export type ExchangeState =
 
 export const kExchange = Symbol('fastify-response-cache.exchange')
 
+/** Tags and targets that a handler named, on the request. */
+export const kTags = Symbol('fastify-response-cache.tags')
+export const kTargets = Symbol('fastify-response-cache.targets')
+
 declare module 'fastify' {
   interface FastifyRequest {
     [kExchange]?: ExchangeState
+    [kTags]?: string[]
+    [kTargets]?: InvalidationTargets[]
   }
 }

@@ -1,3 +1,5 @@
+const NOTHING = Symbol('equal to no value')
+
 /**
  * What a query or the parameters of a route were, to be compared without encoding them again. Only flat ones can be equal: a
  * member that is a list or an object may have been changed since, and equals nothing.
@@ -5,10 +7,11 @@
 export class FlatValue {
   readonly #names: string[] = []
   readonly #members: unknown[] = []
-  readonly #prototype: unknown
+  readonly #prototype: unknown = NOTHING
 
   constructor (value: unknown) {
-    if (!isObject(value)) return
+    // What these hold is not in members that can be walked.
+    if (!isObject(value) || Array.isArray(value) || value instanceof Date || ArrayBuffer.isView(value)) return
     this.#prototype = Object.getPrototypeOf(value)
     for (const name in value) {
       this.#names.push(name)
@@ -27,8 +30,6 @@ export class FlatValue {
     return at === this.#names.length
   }
 }
-
-const NOTHING = Symbol('equal to no value')
 
 function isObject (value: unknown): value is Record<string, unknown> {
   return typeof value === 'object' && value !== null

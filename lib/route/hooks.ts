@@ -67,6 +67,10 @@ export class RouteHooks {
       case undefined: // A guard answered before the look-up.
         done(null)
         return
+      case 'failed':
+        announcer.failed(reply)
+        done(null)
+        return
       case 'bypass':
         announcer.bypass(reply, exchange)
         done(null)
@@ -78,6 +82,8 @@ export class RouteHooks {
         return
       }
       case 'hit':
+        // Once: when sending fails, what an error handler sends next is its own.
+        request[kExchange] = { outcome: 'failed' }
         if (this.mayBeTransformed) done(null, asStored({ request, reply, payload, response: exchange.response }))
         else done(null, sentBody(exchange.response))
     }
@@ -89,7 +95,7 @@ export class RouteHooks {
       this.#send(reply, result, admitted)
       return
     }
-    request[kExchange] = { outcome: 'miss', reason: result.reason, admitted, fieldsBefore: reply.getHeaders() }
+    request[kExchange] = { outcome: 'miss', reason: result.reason, admitted, filled: this.#parts.cache.fillStamp, fieldsBefore: reply.getHeaders() }
     this.#runHandler(request, done)
   }
 
@@ -100,7 +106,8 @@ export class RouteHooks {
 
   #send (reply: FastifyReply, { response, at }: Hit, { key }: Admitted): void {
     const { announcer } = this.#parts
-    reply.code(response.status)
+    // Setting a status is more than having it: an error handler's redirect would keep it.
+    if (reply.statusCode !== response.status) reply.code(response.status)
     for (let i = 0; i < response.removed.length; i++) reply.removeHeader(response.removed[i]!)
     // By index, as every hit comes here: taking pairs apart costs more than setting the field.
     for (let i = 0; i < response.headers.length; i++) {

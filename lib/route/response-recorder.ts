@@ -1,14 +1,17 @@
 import type { FastifyReply, FastifyRequest } from 'fastify'
+import { describe } from '../errors.ts'
 import type { NotStoredReason } from '../http/cache-status.ts'
 import { refusalToStore, type ResponseHeaders } from '../http/storability.ts'
 import { removedFields, selectingFields, storedFields } from '../http/stored-fields.ts'
+import { tagLabel } from '../marks/labels.ts'
+import { isTagList, tagList } from '../options/check.ts'
 import type { CacheRequest } from '../options/cache-request.ts'
 import { ttlToMs, type RoutePolicy } from '../options/policy.ts'
 import type { StoredPayload } from '../options/route-options.ts'
 import type { ResponseCache } from '../response-cache.ts'
 import { isHeaderField } from '../stored-entry.ts'
 import { isThenable, type RouteAdmission } from './admission.ts'
-import { kExchange, type ExchangeState } from './exchange.ts'
+import { kExchange, kTags, type ExchangeState } from './exchange.ts'
 import { hasTrailers } from './fastify-internals.ts'
 import { captureStream, toNodeStream } from './stream-capture.ts'
 import type { RouteWarnings } from './warnings.ts'
@@ -118,8 +121,12 @@ export class ResponseRecorder {
     if (!this.#isWanted(request, reply, payload)) return 'store-if'
     const facts = { requestId: request.id, requestHeaders: request.headers, fieldsBefore: exchange.fieldsBefore }
     const kept = storedFields(headers, facts)
+    const { admitted, filled } = exchange
+    if (filled === undefined) return 'store-error'
     if (!kept.every(isHeaderField)) return 'invalid-field'
-    void this.#cache.store(exchange.admitted.key, {
+    void this.#cache.store(admitted.key, {
+      filled,
+      labels: [...new Set([...this.#admission.labels(request), ...this.#tags(request, reply).map(tagLabel)])],
       status: reply.statusCode,
       headers: kept,
       removed: removedFields(headers, facts),
@@ -127,6 +134,14 @@ export class ResponseRecorder {
       body: ownCopy(payload)
     }, ttlMs)
     return true
+  }
+
+  /** Throws on anything that is no list of tags: an entry that an invalidation would not find is not stored. */
+  #tags (request: FastifyRequest, reply: FastifyReply): readonly string[] {
+    const { tags } = this.#policy
+    const said = typeof tags === 'function' ? tags(request as unknown as CacheRequest, reply) : tags
+    if (!isTagList(said)) throw new TypeError(`expected tags to return ${tagList.expected}, got ${describe(said)}`)
+    return [...said, ...request[kTags] ?? []]
   }
 
   #isWanted (request: FastifyRequest, reply: FastifyReply, payload: StoredPayload): boolean {

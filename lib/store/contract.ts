@@ -103,17 +103,19 @@ function promise (name: string, keep: (store: Store) => Promise<void>): StorePro
   }
 }
 
+const FILLED = { incarnation: '-123', stamp: 1_700_000_000_000_001 }
+
 function named (id: string): StoreKey {
   return { id, text: `text of ${id}` }
 }
 
 function value (body: Buffer, key: StoreKey = KEY): StoredValue {
-  return { kind: 'value', key: key.text, storedAt: 1_700_000_000_000, encoding: 'bytes', body }
+  return { kind: 'value', key: key.text, storedAt: 1_700_000_000_000, filled: FILLED, labels: ['n:contract', 't:\ud83d\ude00'], encoding: 'bytes', body }
 }
 
 function response (own: Partial<StoredResponse>): StoredResponse {
   const storedAt = 1_700_000_000_000
-  return { kind: 'response', key: KEY.text, storedAt, staleAt: storedAt + LONG, status: 200, headers: [], removed: [], vary: [], body: Buffer.from('body'), ...own }
+  return { kind: 'response', key: KEY.text, storedAt, filled: FILLED, labels: [], staleAt: storedAt + LONG, status: 200, headers: [], removed: [], vary: [], body: Buffer.from('body'), ...own }
 }
 
 /** Asks until the entry is gone; an entry that outlives its time by seconds breaks the promise. */

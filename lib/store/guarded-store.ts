@@ -1,5 +1,7 @@
 import { StoreUnavailableError } from '../errors.ts'
 import type { Logger } from '../logger.ts'
+import type { MarkKind } from '../marks/ledger.ts'
+import { LocalMarks, type Marks } from '../marks/marks.ts'
 import type { Entry } from '../stored-entry.ts'
 import { StoreHealth } from './store-health.ts'
 import { isPromise, type MaybePromise, type Store, type StoreKey } from './store.ts'
@@ -19,6 +21,7 @@ export interface GuardOptions {
  * bound a command it has already written), a fault becomes a named outcome, and each change of state is logged once.
  */
 export class GuardedStore {
+  readonly marks: Marks
   readonly #store: Store
   readonly #options: GuardOptions
   readonly #reading: StoreHealth
@@ -26,6 +29,7 @@ export class GuardedStore {
 
   constructor (store: Store, options: GuardOptions) {
     this.#store = store
+    this.marks = store.marks ?? new LocalMarks(options)
     this.#options = options
     this.#reading = new StoreHealth('read', options)
     this.#writing = new StoreHealth('write', options)
@@ -56,6 +60,22 @@ export class GuardedStore {
   /** Rejects with `RESPONSE_CACHE_ERR_STORE_UNAVAILABLE` unless the store confirmed. */
   async delete (key: StoreKey): Promise<boolean> {
     return await this.#confirmed('delete', () => this.#store.delete(key))
+  }
+
+  /** Marks labels. Rejects like `delete`. */
+  async mark (kind: MarkKind, labels: readonly string[]): Promise<void> {
+    await this.#confirmed('the invalidation', () => this.marks.mark(kind, labels))
+  }
+
+  /** Brings what is known of the marks up to date; tells whether that was possible. */
+  async refreshMarks (): Promise<boolean> {
+    try {
+      await this.#read(this.marks.refresh())
+      return true
+    } catch (fault) {
+      this.#reading.failed(fault)
+      return false
+    }
   }
 
   /** Rejects like `delete`. */

@@ -10,6 +10,9 @@ export interface ConnectedRedis {
   unlink (key: string): Promise<unknown>
   pExpire (key: string, ms: number): Promise<unknown>
   pTTL (key: string): Promise<unknown>
+  zmScore (key: string, members: string[]): Promise<unknown>
+  zRangeWithScores (key: string, min: string, max: string, options: { BY: 'SCORE', LIMIT: { offset: number, count: number } }): Promise<unknown>
+  eval (script: string, options: { keys: string[], arguments: string[] }): Promise<unknown>
   withTypeMapping (mapping: Record<number, unknown>): unknown
   on (event: string, listener: (error: Error) => void): unknown
   off (event: string, listener: (error: Error) => void): unknown

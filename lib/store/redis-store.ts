@@ -1,7 +1,9 @@
+import type { Marks } from '../marks/marks.ts'
 import { decodeEntry, encodeEntry, type Entry } from '../stored-entry.ts'
 import type { ConnectedRedis, RedisOption } from './redis-client.ts'
 import { openRedis, type OpenRedis } from './redis-connection.ts'
-import type { MaybePromise, Store, StoreKey } from './store.ts'
+import { RedisMarks } from './redis-marks.ts'
+import type { Store, StoreKey } from './store.ts'
 
 /** RESP type of bulk strings, `$`: replies of this type come as Buffers, so that bodies are never text on their way. */
 const BLOB_STRING = 36
@@ -25,11 +27,13 @@ interface Clients {
  */
 export class RedisStore implements Store {
   readonly #prefix: string
+  readonly marks: Marks
   readonly #opening: Promise<OpenRedis>
   #clients: Clients | undefined
 
   constructor ({ redis, prefix, onFault }: RedisStoreOptions) {
     this.#prefix = prefix
+    this.marks = new RedisMarks({ prefix, open: () => this.#clients?.client ?? this.#open().then(({ client }) => client) })
     this.#opening = openRedis(redis, onFault).then((open) => {
       this.#clients = { client: open.client, reader: open.client.withTypeMapping({ [BLOB_STRING]: Buffer }) as ConnectedRedis }
       return open
@@ -40,7 +44,8 @@ export class RedisStore implements Store {
   /** Not an async function: this is the way of every hit. */
   get (key: StoreKey): Promise<Entry | undefined> {
     if (this.#clients === undefined) return this.#opening.then(() => this.get(key))
-    return this.#clients.reader.get(this.#name(key)).then(entryOf, nothingForeign)
+    // Both leave in one round trip, whatever else is asked in this turn of the event loop.
+    return Promise.all([this.#clients.reader.get(this.#name(key)).then(entryOf, nothingForeign), this.marks.refresh()]).then(first)
   }
 
   async set (key: StoreKey, entry: Entry, ttlMs: number): Promise<void> {
@@ -78,9 +83,13 @@ export class RedisStore implements Store {
   }
 
   /** Only the first operations wait, until node-redis is loaded. */
-  #open (): MaybePromise<Clients> {
-    return this.#clients ?? this.#opening.then(() => this.#clients!)
+  async #open (): Promise<Clients> {
+    return this.#clients ?? await this.#opening.then(() => this.#clients!)
   }
+}
+
+function first<T> (pair: readonly [T, unknown]): T {
+  return pair[0]
 }
 
 function entryOf (frame: unknown): Entry | undefined {

@@ -1,3 +1,4 @@
+import type { Marks } from '../marks/marks.ts'
 import type { Entry } from '../stored-entry.ts'
 
 /** A value now, or later: a store in this process answers at once, so that a hit costs no tick. */
@@ -16,6 +17,11 @@ export interface StoreKey {
  * another key. It may throw or reject: the cache then runs the handler. `lib/store/contract.ts` holds these promises.
  */
 export interface Store {
+  /**
+   * Marks that all processes with this store share. When a `get` has answered, their ledger knows every mark that was confirmed
+   * before that `get` was called. Without them an invalidation is known to the process that makes it.
+   */
+  readonly marks?: Marks
   /** The entry, or `undefined`. */
   get (key: StoreKey): MaybePromise<Entry | undefined>
   /** Keeps the entry for `ttlMs` (a positive whole number of milliseconds), replacing what is there. */

@@ -169,13 +169,15 @@ test('what a hook puts into the query or the parameters selects the response, th
       if (request.url.startsWith('/object')) (request.query as Record<string, unknown>).filter = filter
       if (request.url.startsWith('/params')) (request.params as Record<string, unknown>).tenant = tenant
       if (request.url.startsWith('/other')) request.params = { tenant }
+      if (request.url.startsWith('/none')) request.params = { tenant }
+      if (request.url.startsWith('/date')) request.query = new Date(tenant.length)
     })
-    for (const route of ['/query', '/object', '/params/:id', '/other/:id']) app.get(route, cached(), unique())
+    for (const route of ['/query', '/object', '/params/:id', '/other/:id', '/none', '/date']) app.get(route, cached(), unique())
   })
-  for (const path of ['/query', '/object', '/params/1', '/other/1']) {
+  for (const path of ['/query', '/object', '/params/1', '/other/1', '/none', '/date']) {
     const as = (plan: string): Ask => [path, { headers: { 'x-plan': plan } }]
     const ann = await site.ask(...as('ann'))
-    for (const plan of ['bob', 'carl', 'bob']) t.not((await site.ask(...as(plan))).text, ann.text, `${path} ${plan}`)
+    for (const plan of ['robert', 'carl', 'robert']) t.not((await site.ask(...as(plan))).text, ann.text, `${path} ${plan}`)
     t.equal((await site.ask(...as('ann'))).text, ann.text, path)
   }
 })
@@ -186,7 +188,7 @@ test('values that are compared without encoding them are equal only if their enc
   const list = ['1']
   const values: unknown[] = [
     {}, { a: '1' }, { a: 1 }, { a: '' }, { a: undefined }, { a: null }, { a: 0 }, { a: -0 }, { a: NaN }, { a: true }, { b: '1' }, { a: '1', b: '2' }, { b: '2', a: '1' },
-    bare, new Parsed(), { a: list }, { a: { b: '1' } }, { a: () => '1' }, undefined, null, 'a', 1, ['1']
+    bare, new Parsed(), { a: list }, { a: { b: '1' } }, { a: () => '1' }, undefined, null, 'a', 1, ['1'], [], new Array(2), new Date(1), new Date(2), Buffer.from('a'), Buffer.from('b')
   ]
   for (const [one, value] of values.entries()) {
     const flat = new FlatValue(value)

@@ -14,10 +14,14 @@ const name = fc.stringMatching(/^[a-z][a-z0-9-]{0,10}$/)
 const fieldValue = fc.stringMatching(/^[\x20-\x7e\x80-\xff\t]{0,20}$/)
 const body = fc.uint8Array({ maxLength: 200 }).map((bytes) => Buffer.from(bytes))
 
+const filled = fc.record({ incarnation: word, stamp: instant }, { noNullPrototype: true })
+
 const response: fc.Arbitrary<Entry> = fc.record({
   kind: fc.constant('response' as const),
   key: word,
   storedAt: instant,
+  filled,
+  labels: fc.array(word, { maxLength: 3 }),
   staleAt: instant,
   status: fc.integer({ min: 200, max: 599 }),
   headers: fc.array(fc.tuple(name, fc.oneof(fieldValue, fc.array(fieldValue, { maxLength: 3 }))), { maxLength: 4 }),
@@ -27,7 +31,7 @@ const response: fc.Arbitrary<Entry> = fc.record({
 }, { noNullPrototype: true })
 
 const value: fc.Arbitrary<Entry> = fc.record({
-  kind: fc.constant('value' as const), key: word, storedAt: instant, encoding: fc.constantFrom('bytes' as const, 'clone' as const), body
+  kind: fc.constant('value' as const), key: word, storedAt: instant, filled, labels: fc.array(word, { maxLength: 3 }), encoding: fc.constantFrom('bytes' as const, 'clone' as const), body
 }, { noNullPrototype: true })
 
 const entry = fc.oneof(response, value)
@@ -36,7 +40,7 @@ const entry = fc.oneof(response, value)
 function framed (header: string | Buffer, body: Buffer = Buffer.from('body')): Buffer {
   const bytes = Buffer.from(header)
   const frame = Buffer.alloc(16 + bytes.length + body.length)
-  frame.write('FRC\x01', 'latin1')
+  frame.write('FRC\x02', 'latin1')
   frame.writeUInt32BE(bytes.length, 8)
   frame.writeUInt32BE(body.length, 12)
   bytes.copy(frame, 16)
@@ -47,13 +51,13 @@ function framed (header: string | Buffer, body: Buffer = Buffer.from('body')): B
 
 test('an entry comes back as it was written, halves of surrogate pairs in its key among it', async (t) => {
   fc.assert(fc.property(entry, (written) => isDeepStrictEqual(decodeEntry(encodeEntry(written)), written)), { numRuns: 5000 })
-  const odd = { kind: 'value', key: '\ud800\0"\n', storedAt: 1, encoding: 'bytes', body: Buffer.alloc(0) } as const
+  const odd = { kind: 'value', key: '\ud800\0"\n', storedAt: 1, filled: { incarnation: '\ud800', stamp: 2 }, labels: ['\udc00'], encoding: 'bytes', body: Buffer.alloc(0) } as const
   t.strictSame(decodeEntry(encodeEntry(odd)), odd)
 })
 
 test('bytes that were never an entry decode to nothing (fuzz)', async (t) => {
   fc.assert(fc.property(fc.uint8Array({ maxLength: 300 }), (bytes) => decodeEntry(Buffer.from(bytes)) === undefined), { numRuns: 20_000 })
-  fc.assert(fc.property(fc.uint8Array({ maxLength: 100 }), (bytes) => decodeEntry(Buffer.concat([Buffer.from('FRC\x01', 'latin1'), bytes])) === undefined), { numRuns: 20_000 })
+  fc.assert(fc.property(fc.uint8Array({ maxLength: 100 }), (bytes) => decodeEntry(Buffer.concat([Buffer.from('FRC\x02', 'latin1'), bytes])) === undefined), { numRuns: 20_000 })
   t.equal(decodeEntry(Buffer.alloc(0)), undefined)
 })
 
@@ -94,7 +98,7 @@ test('a frame of two entries never decodes to a third (fuzz)', async (t) => {
 })
 
 const GOOD: StoredResponse = {
-  kind: 'response', key: 'k', storedAt: 1, staleAt: 2, status: 200, headers: [['x-a', 'b']], removed: [], vary: [['accept', null]], body: Buffer.from('body')
+  kind: 'response', key: 'k', storedAt: 1, filled: { incarnation: 'i', stamp: 3 }, labels: ['t:x'], staleAt: 2, status: 200, headers: [['x-a', 'b']], removed: [], vary: [['accept', null]], body: Buffer.from('body')
 }
 
 /** Headers with a right checksum around them that say what no entry says. */
@@ -106,6 +110,12 @@ const WRONG: Record<string, unknown> = {
   'no kind': { ...GOOD, kind: undefined },
   'a kind of its prototype': { ...GOOD, kind: undefined, ['__proto__']: { kind: 'response' } },
   'no key': { ...GOOD, key: 1 },
+  'no fill stamp': { ...GOOD, filled: undefined },
+  'a fill stamp of null': { ...GOOD, filled: null },
+  'a fill stamp without incarnation': { ...GOOD, filled: { stamp: 3 } },
+  'a fill stamp that is no number': { ...GOOD, filled: { incarnation: 'i', stamp: '3' } },
+  'no labels': { ...GOOD, labels: undefined },
+  'labels that are no texts': { ...GOOD, labels: [1] },
   'no instant': { ...GOOD, storedAt: '1' },
   'an instant without end': { ...GOOD, staleAt: null },
   'a status in words': { ...GOOD, status: '200' },

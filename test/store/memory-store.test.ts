@@ -3,7 +3,7 @@ import { MemoryStore } from '../../lib/store/memory-store.ts'
 import { entryBytes, type StoredValue } from '../../lib/stored-entry.ts'
 
 const keyOf = (name: string): { id: string, text: string } => ({ id: name, text: name })
-const valueOf = (name: string, bytes = 1000): StoredValue => ({ kind: 'value', key: name, storedAt: 0, encoding: 'bytes', body: Buffer.alloc(bytes) })
+const valueOf = (name: string, bytes = 1000): StoredValue => ({ kind: 'value', key: name, storedAt: 0, filled: { incarnation: 'local', stamp: 1 }, labels: [], encoding: 'bytes', body: Buffer.alloc(bytes) })
 
 t.test('the memory store stays within its bound, whatever is stored', async (t) => {
   const maxBytes = 100_000

@@ -1,0 +1,49 @@
+import { MarkLedger, type Mark, type MarkKind } from './ledger.ts'
+
+/** Sets marks and keeps a ledger of them. */
+export interface Marks {
+  readonly ledger: MarkLedger
+  /**
+   * Marks labels. When it has resolved, the ledger has the marks, and so has every other process's before its next `refresh`
+   * resolves. Rejects when the marks are not confirmed.
+   */
+  mark (kind: MarkKind, labels: readonly string[]): void | Promise<void>
+  /** Brings the ledger up to date with all marks that were confirmed before the call. Rejects when it cannot. */
+  refresh (): void | Promise<void>
+}
+
+/** More marks than this, and the oldest raise the floor. About 200 bytes each. */
+export const MOST_MARKS = 100_000
+/** So many at once, so that the bound does not cost something with every mark. */
+export const DROPPED_AT_ONCE = 0.1
+
+/** Marks of this process alone, for a store that only this process uses. */
+export class LocalMarks implements Marks {
+  readonly ledger = new MarkLedger()
+  readonly #now: () => number
+  readonly #most: number
+
+  constructor ({ clock, most = MOST_MARKS }: { clock: () => number, most?: number }) {
+    this.#now = clock
+    this.#most = most
+    this.ledger.restart('local', this.#nowMicros())
+  }
+
+  mark (kind: MarkKind, labels: readonly string[]): void {
+    const { ledger } = this
+    let stamp = Math.max(ledger.clock, this.#nowMicros())
+    ledger.learn(labels.map((label): Mark => ({ kind, label, stamp: ++stamp })), stamp)
+    if (ledger.size > this.#most) ledger.raiseFloor(oldest(ledger, Math.ceil(this.#most * DROPPED_AT_ONCE)))
+  }
+
+  refresh (): void {}
+
+  #nowMicros (): number {
+    return Math.floor(this.#now() * 1000)
+  }
+}
+
+/** The stamp of the mark in this place, counted from the oldest. */
+function oldest (ledger: MarkLedger, count: number): number {
+  return ledger.newerThan(0)[count - 1]!.stamp
+}

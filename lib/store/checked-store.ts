@@ -1,0 +1,27 @@
+import { isEntry, type Entry } from '../stored-entry.ts'
+import { isPromise, type MaybePromise, type Store, type StoreKey } from './store.ts'
+
+/** A store of the user's: what it gives back is looked at before it is served. A fault is one of the store, not of the route. */
+export function checkedStore (store: Store): Store {
+  return {
+    ...store.marks === undefined ? {} : { marks: store.marks },
+    get (key: StoreKey): MaybePromise<Entry | undefined> {
+      const found = store.get(key)
+      return isPromise(found) ? found.then(checked) : checked(found)
+    },
+    set: (key, entry, ttlMs) => store.set(key, entry, ttlMs),
+    delete: (key) => store.delete(key),
+    expire: (key, ttlMs) => store.expire(key, ttlMs),
+    ttlMs: (key) => store.ttlMs(key),
+    ping: () => store.ping(),
+    connect: () => store.connect(),
+    close: () => store.close()
+  }
+}
+
+function checked (found: unknown): Entry | undefined {
+  if (found === undefined || found === null) return undefined
+  const entry = found as Record<string, unknown>
+  if (typeof found === 'object' && Buffer.isBuffer(entry.body) && isEntry(entry)) return entry
+  throw new TypeError('the store gave back something else than an entry that was stored: expected undefined, or an entry with a Buffer as its body')
+}

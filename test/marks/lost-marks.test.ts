@@ -1,0 +1,117 @@
+import t from 'tap'
+import { tagLabel } from '../../lib/marks/labels.ts'
+import { saved, scene, settle, type Process, type Scene } from './processes.ts'
+
+/*
+ * A failover to a replica that has not got the last writes: the marks are an older copy of themselves, of the same incarnation.
+ */
+
+const [X, Y] = ['x', 'y'].map(tagLabel) as [string, string]
+
+t.test('a mark that a failover lost is back after the next refresh of the process that set it', async (t) => {
+  const one = await scene(t)
+  const [a, b] = one.processes as [Process, Process]
+  const filled = b.fill()
+  const lose = await saved(one)
+  await a.marks.mark('hard', [X])
+  await lose()
+  await settle([a, b])
+  for (const { judge } of [a, b]) t.equal(judge(filled, X), 'dead')
+  t.not(await one.client.zScore(one.key, `h${X}`), null)
+})
+
+t.test('that holds when others have set marks meanwhile', async (t) => {
+  const one = await scene(t)
+  const [a, b] = one.processes as [Process, Process]
+  const filled = b.fill()
+  const lose = await saved(one)
+  await a.marks.mark('hard', [X])
+  await lose()
+  await b.marks.mark('hard', [Y])
+  await settle([a, b])
+  for (const { judge } of [a, b]) t.equal(judge(filled, X), 'dead')
+})
+
+t.test('that holds when the process sets another mark before it refreshes', async (t) => {
+  const one = await scene(t)
+  const [a, b] = one.processes as [Process, Process]
+  const filled = b.fill()
+  const lose = await saved(one)
+  await a.marks.mark('hard', [X])
+  await lose()
+  await a.marks.mark('hard', [Y])
+  await settle([a, b])
+  for (const { judge } of [a, b]) t.equal(judge(filled, X), 'dead')
+})
+
+t.test('that holds when another process marks the newest label again', async (t) => {
+  const one = await scene(t)
+  const [a, b] = one.processes as [Process, Process]
+  const filled = b.fill()
+  const lose = await saved(one)
+  await a.marks.mark('hard', [X])
+  await a.marks.mark('hard', [Y])
+  await lose()
+  await b.marks.mark('hard', [Y])
+  await settle([a, b])
+  for (const { judge } of [a, b]) t.equal(judge(filled, X), 'dead')
+})
+
+t.test('that holds when the lost marks had been dropped for the bound', async (t) => {
+  const one = await scene(t, 2, 5)
+  const [a, b] = one.processes as [Process, Process]
+  const filled = b.fill()
+  const lose = await saved(one)
+  for (let i = 0; i < 10; i++) await a.marks.mark('hard', [tagLabel(String(i))])
+  await lose()
+  await settle([a, b])
+  for (const { judge } of [a, b]) t.equal(judge(filled, tagLabel('0')), 'dead')
+})
+
+t.test('a mark that is set after a failover to a server whose clock is behind means what was filled before it', async (t) => {
+  const one = await scene(t)
+  const [a, b] = one.processes as [Process, Process]
+  await one.client.zAdd(one.key, { value: 'c', score: (Date.now() + 3_600_000) * 1000 })
+  await settle([a, b])
+  const lose = await saved(one)
+  await a.marks.mark('hard', [X])
+  const filled = a.fill()
+  await lose()
+  await b.marks.mark('hard', [Y])
+  await settle([a, b])
+  for (const { judge } of [a, b]) t.equal(judge(filled, Y), 'dead')
+})
+
+t.test('after a failover to a server whose clock is behind, a process knows its own mark when it is confirmed', async (t) => {
+  const one = await scene(t)
+  const [a, b] = one.processes as [Process, Process]
+  await one.client.zAdd(one.key, { value: 'c', score: (Date.now() + 3_600_000) * 1000 })
+  await settle([a, b])
+  const filled = a.fill()
+  const lose = await saved(one)
+  await a.marks.mark('hard', [X])
+  await lose()
+  await a.marks.mark('hard', [Y])
+  t.equal(a.judge(filled, Y), 'dead')
+})
+
+t.test('marks with one stamp are all read where a page ends between them', async (t) => {
+  const { client, key, processes: [a, b] } = await scene(t) as Scene & { processes: [Process, Process] }
+  const filled = b.fill()
+  const labels = Array.from({ length: 1200 }, (_, at) => tagLabel(`many ${at}`))
+  await a.marks.mark('hard', labels)
+  // As after a failover, when marks that were put back have stamps that new ones got as well.
+  await client.zAdd(key, { value: `h${labels[1000]!}`, score: (await client.zScore(key, `h${labels[999]!}`))! })
+  await b.marks.refresh()
+  t.equal(labels.filter((label) => b.judge(filled, label) !== 'dead').length, 0)
+})
+
+t.test('after a flush a process puts nothing back', async (t) => {
+  const { client, key, processes: [a] } = await scene(t) as Scene & { processes: [Process, Process] }
+  await a.marks.mark('hard', [X])
+  await client.del(key)
+  await a.marks.refresh()
+  a.sent.length = 0
+  await a.marks.refresh()
+  t.same(a.sent.map(({ name }) => name), ['zmScore'])
+})
