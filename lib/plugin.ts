@@ -39,7 +39,7 @@ interface Attaching {
   readonly client: Cache
   /** Handlers of cached routes: the HEAD route that Fastify adds has that of its GET route, one of the app has its own. */
   readonly getHandlers: WeakSet<object>
-  /** The patterns of cached routes, whatever their parameters are called. */
+  /** The patterns of cached routes. */
   readonly cachedUrls: Set<string>
 }
 
@@ -55,6 +55,9 @@ const GUARD_HOOKS = ['preParsing', 'preValidation', 'preHandler'] as const
 
 /** RFC 9110 section 9.2.1; QUERY is safe as well. */
 const SAFE_METHODS = new Set(['GET', 'HEAD', 'OPTIONS', 'TRACE', 'QUERY'])
+
+/** Marks the config of a route whose answers may invalidate. */
+const kInvalidates = Symbol('fastify-response-cache.invalidates')
 
 /** Marks the config of a route that has our hooks. */
 const kAttached = Symbol('fastify-response-cache.attached')
@@ -97,7 +100,7 @@ function attach (instance: FastifyInstance, route: RouteOptions, attaching: Atta
   const policy = routePolicy(config, { url: route.url, methods, hasOwnHead }, settings)
   if (invalidates !== undefined) route.config = { ...route.config, [kAttached]: true } as typeof route.config
   if (policy === undefined) return undefined
-  attaching.cachedUrls.add(shapeOf(route.url))
+  attaching.cachedUrls.add(route.url)
   if (!isHeadOnly) getHandlers.add(route.handler)
   const hooks = routeHooks(policy, route, attaching)
   keepLast(route, policy.hook, hooks.lookUp)
@@ -113,14 +116,9 @@ function attachWriteHook (route: RouteOptions, { invalidates, methods, attaching
   attaching: Attaching
 }): void {
   const { cachedUrls, client, settings } = attaching
-  const shape = shapeOf(route.url)
   const isUnsafe = settings.invalidateOnWrite && (route.config?.cache === undefined || invalidates !== undefined) && methods.every((method) => !SAFE_METHODS.has(method))
-  keepLast(route, 'onSend', new WriteHooks({ client, invalidates, invalidatesUrl: () => isUnsafe && cachedUrls.has(shape) }).finish)
-}
-
-/** `/users/:id` and `/users/:user` are the same URLs. */
-function shapeOf (url: string): string {
-  return url.replace(/:[\w]+/g, ':').replace(/(?<=.)\/$/, '')
+  keepLast(route, 'onSend', new WriteHooks({ client, invalidates, unsafeUrl: isUnsafe ? route.url : undefined, cachedUrls }).finish)
+  route.config = { ...route.config, [kInvalidates]: true } as typeof route.config
 }
 
 function addTags (this: FastifyReply, ...tags: string[]): FastifyReply {
@@ -130,8 +128,13 @@ function addTags (this: FastifyReply, ...tags: string[]): FastifyReply {
 }
 
 function addTargets (this: FastifyReply, targets: InvalidationTargets): FastifyReply {
-  labelsOf(targets, 'reply.cacheInvalidate()'); // says what is wrong where it is
-  (this.request[kTargets] ??= []).push(targets)
+  labelsOf(targets, 'reply.cacheInvalidate()') // says what is wrong where it is
+  const { config, method, url } = this.request.routeOptions
+  if (!(kInvalidates in config)) {
+    throw new InvalidTargetError('targets', `reply.cacheInvalidate() of ${[method].flat().join(',')} ${url}`, 'expected a route of an unsafe method or one with config.cache; call fastify.cache.invalidate() instead')
+  }
+  this.request[kTargets] ??= []
+  this.request[kTargets].push(targets)
   return this
 }
 

@@ -1,10 +1,10 @@
 import { setTimeout as delay } from 'node:timers/promises'
-import type { Stop } from './tour.ts'
+import type { Change, Stop } from './tour.ts'
 
 const REPEATS = 15
 const STORED_WITHIN_MS = 2000
 
-interface Answer {
+export interface Answer {
   status: number
   state: string
   contentType: string | null
@@ -41,6 +41,20 @@ export async function measure (stop: Stop, origin: string): Promise<Measurement>
     laterMs: median(later.map(({ ms }) => ms)),
     faults: [...new Set(faults)].map((fault) => `${stop.method ?? 'GET'} ${stop.path}: ${fault}`)
   }
+}
+
+/** Reads from the cache, writes, and reads again. */
+export async function readAfterWrite ({ read, write }: Change, origin: string): Promise<{ before: Answer, after: Answer, faults: string[] }> {
+  await untilHit(read, origin)
+  const before = await send(read, origin)
+  await send(write, origin)
+  const after = await send(read, origin)
+
+  const faults = []
+  if (before.state !== 'HIT') faults.push(`expected a HIT before the write, got ${before.state}`)
+  if (after.state !== 'MISS') faults.push(`expected a MISS after the write, got ${after.state}`)
+  if (after.body.equals(before.body)) faults.push('expected something new after the write, got the same')
+  return { before, after, faults: faults.map((fault) => `${write.method ?? 'GET'} ${write.path}: ${fault}`) }
 }
 
 /** Sends a stop and waits for the last byte. Fails unless the answer is a success. */

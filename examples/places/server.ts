@@ -3,7 +3,7 @@ import { buildApp } from './app.ts'
 import { openDatabase } from './database.ts'
 import { loadPlaces } from './load-places.ts'
 import { Progress } from './progress.ts'
-import { beforeTour, curl, tour } from './tour.ts'
+import { beforeTour, change, curl, tour } from './tour.ts'
 
 const host = process.env.HOST ?? '127.0.0.1'
 const port = Number(process.env.PORT ?? 3000)
@@ -33,6 +33,10 @@ ${beforeTour.map((stop) => curl(stop, origin)).join('\n')}
 Then send each of these twice and look at X-Cache, Age and Cache-Status:
 
 ${tour.map((stop) => `# ${stop.title}: ${stop.expect}\n${curl(stop, origin)}`).join('\n')}
+
+A write, and the list it changes is a MISS:
+
+${[change.write, change.read].map((stop) => curl(stop, origin)).join('\n')}
 
 Ctrl-C stops the server.`)
 

@@ -1,7 +1,7 @@
 /** A request worth trying, and what the cache should say to it. */
 export interface Stop {
   title: string
-  method?: 'GET' | 'POST' | 'PUT'
+  method?: 'GET' | 'POST' | 'PUT' | 'DELETE'
   path: string
   /** Whose token to send. */
   user?: string
@@ -20,7 +20,7 @@ export const tour: Stop[] = [
   { title: 'ranked search, chosen query parameters, 5 min', path: '/places?q=san&minPopulation=1000&utm_source=mail', expect: 'MISS then HIT' },
   { title: 'search around a point', path: '/places?lat=47.4&lon=8.5&sort=distance&minPopulation=10000', expect: 'MISS then HIT' },
   { title: 'one place, 24 h', path: `/places/${ZURICH}`, expect: 'MISS then HIT' },
-  { title: 'own list, per user, 10 s', path: '/me/saved', user: 'ada', expect: 'MISS then HIT' },
+  { title: 'own list, per user, 1 h', path: '/me/saved', user: 'ada', expect: 'MISS then HIT' },
   { title: 'the list of someone else', path: '/me/saved', user: 'grace', expect: 'MISS then HIT' },
   {
     title: 'computed by POST, by its body, 5 min',
@@ -52,6 +52,18 @@ export const beforeTour: Stop[] = [
     expect: 'always BYPASS'
   }
 ]
+
+/** A write, and what must not be read as it was before. */
+export interface Change {
+  read: Stop
+  write: Stop
+}
+
+/** What a user of the tour does after it: the list is cached for an hour, and the next read is new all the same. */
+export const change: Change = {
+  read: { title: 'own list', path: '/me/saved', user: 'ada', expect: 'MISS then HIT' },
+  write: { title: 'no longer saved', method: 'DELETE', path: `/me/saved/${TOKYO}`, user: 'ada', expect: 'always BYPASS' }
+}
 
 /** The command that sends a stop to a server. */
 export function curl ({ method = 'GET', path, user, body }: Stop, origin: string): string {

@@ -87,7 +87,10 @@ export class Cache implements AsyncDisposable {
     const storeKey = this.#keyOf(key)
     const ttlMs = this.#ttlMs(key, { ttl })
     if (ttlMs < 1) return await this.delete(key)
-    return await this.#read(storeKey) === undefined ? false : await this.#store.expire(storeKey, ttlMs)
+    if (!this.#settings.enabled) return false
+    // An invalidated value may still be in the store.
+    const [found, existed] = await Promise.all([this.#read(storeKey), this.#store.expire(storeKey, ttlMs)])
+    return existed && found !== undefined
   }
 
   /** Seconds until the value goes, in fractions, or `undefined` without one. */
@@ -157,7 +160,7 @@ export class Cache implements AsyncDisposable {
   }
 
   /** Invalidates values by their keys, and responses by what `X-Cache-Key` shows behind the prefix. */
-  async invalidateKeys (keys: OneOrMore<string>, options?: InvalidateOptions): Promise<Invalidated> {
+  async invalidateKey (keys: OneOrMore<string>, options?: InvalidateOptions): Promise<Invalidated> {
     return await this.invalidate({ keys: [keys].flat() }, options)
   }
 
@@ -165,22 +168,22 @@ export class Cache implements AsyncDisposable {
     return await this.invalidate({ tags: [tags].flat() }, options)
   }
 
-  async invalidateNamespaces (namespaces: OneOrMore<string>, options?: InvalidateOptions): Promise<Invalidated> {
+  async invalidateNamespace (namespaces: OneOrMore<string>, options?: InvalidateOptions): Promise<Invalidated> {
     return await this.invalidate({ namespaces: [namespaces].flat() }, options)
   }
 
   /** Invalidates by globs over keys, which begin with the namespace: `user:123:*`. `*` is any run of characters, `?` one, `\` escapes. */
-  async invalidatePatterns (patterns: OneOrMore<string>, options?: InvalidateOptions): Promise<Invalidated> {
+  async invalidatePattern (patterns: OneOrMore<string>, options?: InvalidateOptions): Promise<Invalidated> {
     return await this.invalidate({ patterns: [patterns].flat() }, options)
   }
 
   /** Invalidates what routes with `varyByUser` keep for a user. */
-  async invalidateUsers (users: OneOrMore<string | number>, options?: InvalidateOptions): Promise<Invalidated> {
+  async invalidateUser (users: OneOrMore<string | number>, options?: InvalidateOptions): Promise<Invalidated> {
     return await this.invalidate({ users: [users].flat() }, options)
   }
 
   /** Invalidates the responses to URLs: without a query, whatever their query was; with one, that query, names in any order. */
-  async invalidateUrls (urls: OneOrMore<string>, options?: InvalidateOptions): Promise<Invalidated> {
+  async invalidateUrl (urls: OneOrMore<string>, options?: InvalidateOptions): Promise<Invalidated> {
     return await this.invalidate({ urls: [urls].flat() }, options)
   }
 

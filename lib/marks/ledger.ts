@@ -37,9 +37,9 @@ export class MarkLedger {
   #incarnation: string | undefined
   #clock = 0
   #floor = 0
-  /** In the order of their stamps. */
   readonly #stamps: Record<MarkKind, Map<string, number>> = { hard: new Map(), soft: new Map() }
-  #patterns = 0
+  /** Apart, because each is compared with every entry. */
+  readonly #patterns: Record<MarkKind, Map<string, number>> = { hard: new Map(), soft: new Map() }
   #keys = 0
 
   /** Undefined until the marks have been read once. */
@@ -60,31 +60,29 @@ export class MarkLedger {
   }
 
   get size (): number {
-    return this.#stamps.hard.size + this.#stamps.soft.size
+    return this.#all().reduce((size, { stamps }) => size + stamps.size, 0)
   }
 
   /** Begins another life: no mark is known, and nothing that was filled in the life before counts. */
-  restart (incarnation: string, clock: number): void {
+  restart (incarnation: string): void {
     this.#incarnation = incarnation
-    this.#clock = clock
+    this.#clock = 0
     this.#floor = 0
-    this.#stamps.hard.clear()
-    this.#stamps.soft.clear()
-    this.#patterns = this.#keys = 0
+    for (const { stamps } of this.#all()) stamps.clear()
+    this.#keys = 0
   }
 
-  /** Takes marks in the order of their stamps. With them, all marks up to `clock` are known. */
+  /** With these, all marks up to `clock` are known. */
   learn (marks: Iterable<Mark>, clock: number): void {
     for (const mark of marks) this.#learn(mark)
     this.#clock = Math.max(this.#clock, clock)
   }
 
   #learn ({ kind, label, stamp }: Mark): void {
-    const stamps = this.#stamps[kind]
+    const stamps = label.startsWith('p:') ? this.#patterns[kind] : this.#stamps[kind]
     const known = stamps.get(label)
-    if (known !== undefined && known >= stamp) return
-    if (known === undefined) this.#count(label, 1)
-    else stamps.delete(label)
+    if (stamp <= this.#floor || (known !== undefined && known >= stamp)) return
+    if (known === undefined && label.startsWith('k:')) this.#keys++
     stamps.set(label, stamp)
   }
 
@@ -92,19 +90,19 @@ export class MarkLedger {
   raiseFloor (floor: number): void {
     if (floor <= this.#floor) return
     this.#floor = floor
-    for (const stamps of [this.#stamps.hard, this.#stamps.soft]) {
+    for (const { stamps } of this.#all()) {
       for (const [label, stamp] of stamps) {
-        if (stamp > floor) break
+        if (stamp > floor) continue
         stamps.delete(label)
-        this.#count(label, -1)
+        if (label.startsWith('k:')) this.#keys--
       }
     }
   }
 
   /** Marks newer than `stamp`, oldest first. */
   newerThan (stamp: number): Mark[] {
-    return (['hard', 'soft'] as const)
-      .flatMap((kind) => [...this.#stamps[kind]].map(([label, at]): Mark => ({ kind, label, stamp: at })))
+    return this.#all()
+      .flatMap(({ kind, stamps }) => [...stamps].map(([label, at]): Mark => ({ kind, label, stamp: at })))
       .filter((mark) => mark.stamp > stamp)
       .sort((a, b) => a.stamp - b.stamp)
   }
@@ -119,16 +117,16 @@ export class MarkLedger {
 
   #isMarked (kind: MarkKind, filledAt: number, labels: readonly string[], key: { readonly id: string }): boolean {
     const stamps = this.#stamps[kind]
+    const patterns = this.#patterns[kind]
+    if (patterns.size > 0 && isPatternNewer(patterns, filledAt, key.id.toWellFormed())) return true
     if (stamps.size === 0) return false
     if (isNewer(stamps.get(ALL), filledAt)) return true
     for (let i = 0; i < labels.length; i++) if (isNewer(stamps.get(labels[i]!), filledAt)) return true
-    if (this.#keys > 0 && isNewer(stamps.get(keyLabel(key.id)), filledAt)) return true
-    return this.#patterns > 0 && isPatternNewer(stamps, filledAt, key.id)
+    return this.#keys > 0 && isNewer(stamps.get(keyLabel(key.id)), filledAt)
   }
 
-  #count (label: string, by: 1 | -1): void {
-    if (label.startsWith('p:')) this.#patterns += by
-    if (label.startsWith('k:')) this.#keys += by
+  #all (): Array<{ kind: MarkKind, stamps: Map<string, number> }> {
+    return (['hard', 'soft'] as const).flatMap((kind) => [{ kind, stamps: this.#stamps[kind] }, { kind, stamps: this.#patterns[kind] }])
   }
 }
 
@@ -136,9 +134,9 @@ function isNewer (mark: number | undefined, filledAt: number): boolean {
   return mark !== undefined && mark > filledAt
 }
 
-function isPatternNewer (stamps: ReadonlyMap<string, number>, filledAt: number, id: string): boolean {
-  for (const [label, stamp] of stamps) {
-    if (label.startsWith('p:') && stamp > filledAt && globMatches(label.slice(2), id.toWellFormed())) return true
+function isPatternNewer (patterns: ReadonlyMap<string, number>, filledAt: number, id: string): boolean {
+  for (const [label, stamp] of patterns) {
+    if (stamp > filledAt && globMatches(label.slice(2), id)) return true
   }
   return false
 }

@@ -12,7 +12,7 @@ export interface Marks {
   refresh (): void | Promise<void>
 }
 
-/** More marks than this, and the oldest raise the floor. About 200 bytes each. */
+/** More marks than this, and the oldest raise the floor. About 104 bytes each in Redis. */
 export const MOST_MARKS = 100_000
 /** So many at once, so that the bound does not cost something with every mark. */
 export const DROPPED_AT_ONCE = 0.1
@@ -26,14 +26,16 @@ export class LocalMarks implements Marks {
   constructor ({ clock, most = MOST_MARKS }: { clock: () => number, most?: number }) {
     this.#now = clock
     this.#most = most
-    this.ledger.restart('local', this.#nowMicros())
+    this.ledger.restart('local')
+    this.ledger.learn([], this.#nowMicros())
   }
 
   mark (kind: MarkKind, labels: readonly string[]): void {
     const { ledger } = this
     let stamp = Math.max(ledger.clock, this.#nowMicros())
     ledger.learn(labels.map((label): Mark => ({ kind, label, stamp: ++stamp })), stamp)
-    if (ledger.size > this.#most) ledger.raiseFloor(oldest(ledger, Math.ceil(this.#most * DROPPED_AT_ONCE)))
+    const tooMany = ledger.size - this.#most
+    if (tooMany > 0) ledger.raiseFloor(oldest(ledger, tooMany + Math.floor(this.#most * DROPPED_AT_ONCE)))
   }
 
   refresh (): void {}

@@ -53,6 +53,9 @@ function checked (kind: string, where: string, target: unknown): string {
   if (kind === 'urls' && (typeof target !== 'string' || !/^(?:\/|https?:\/\/)/i.test(target))) {
     throw new InvalidTargetError(kind, where, expectedGot('paths such as \'/users/1\', or whole http URLs', target))
   }
+  if (kind === 'namespaces' && typeof target === 'string' && target.includes(':')) {
+    throw new InvalidTargetError(kind, where, expectedGot('names without a colon', target))
+  }
   if (typeof target === 'string' && target !== '') return target
   throw new InvalidTargetError(kind, where, expectedGot(kind === 'users' ? 'texts of at least one character, or numbers' : 'texts of at least one character', target))
 }

@@ -48,7 +48,7 @@ export interface RoutePolicy {
 }
 
 /** What a write invalidates, or the function that says so. */
-export type Invalidates = InvalidationTargets | ((request: CacheRequest, reply: CacheReply) => InvalidationTargets)
+export type Invalidates = InvalidationTargets | ((request: CacheRequest, reply: CacheReply) => InvalidationTargets | Promise<InvalidationTargets>)
 
 /** What a route is checked against: the plugin's own, already checked options. */
 export interface PolicySources {
@@ -155,7 +155,8 @@ export function routePolicy (
 
 /** What the answers of a route that writes invalidate, or `undefined` for a route that does not say so. */
 export function writePolicy (config: RouteCacheConfig | undefined, route: string): Invalidates | undefined {
-  if (typeof config !== 'object' || config.invalidates === undefined) return undefined
+  // `null` is no object that options are in; checking them says so.
+  if (typeof config !== 'object' || (config as unknown) === null || config.invalidates === undefined) return undefined
   const { invalidates, ...rest } = config
   const other = Object.keys(rest)[0]
   if (other !== undefined) throw new OptionConflictError(`config.cache of ${route}`, `a route with "invalidates" is not cached itself; remove "${other}", or "invalidates".`)

@@ -96,7 +96,7 @@ export interface RouteCacheOptions {
 /** Method syntax: a function may annotate a narrower request than `CacheRequest`. */
 interface TtlFunction { ttl(request: CacheRequest, reply: CacheReply): Ttl }
 interface TagsFunction { tags(request: CacheRequest, reply: CacheReply): readonly string[] }
-interface InvalidatesFunction { invalidates(request: CacheRequest, reply: CacheReply): InvalidationTargets }
+interface InvalidatesFunction { invalidates(request: CacheRequest, reply: CacheReply): InvalidationTargets | Promise<InvalidationTargets> }
 interface UserFunction { user(request: CacheRequest): string | number | undefined }
 
 export type { InvalidatesFunction, TagsFunction, TtlFunction, UserFunction }

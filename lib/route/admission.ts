@@ -170,11 +170,14 @@ export class RouteAdmission {
   }
 
   /** What an invalidation finds the response by, next to its tags. */
-  labels (request: FastifyRequest): string[] {
+  labels (request: FastifyRequest, sentUrl: string): string[] {
     const { key, namespace, query, userOf } = this.#policy
     const user = userOf === false ? undefined : userOf(asCacheRequest(request))
     const userLabels = user === undefined ? [] : [userLabel(user instanceof TokenSubject ? user.subject : user)]
-    return [namespaceLabel(namespace), ...urlLabels(request.originalUrl, { coversQuery: key === undefined && query === 'all' }), ...userLabels]
+    // With `rewriteUrl` the router saw another URL than the client sent.
+    const urls = new Set([sentUrl, request.raw.url ?? ''])
+    const coversQuery = key === undefined && query === 'all' && isAsSent(request.query, queryOf(sentUrl))
+    return [namespaceLabel(namespace), ...[...urls].flatMap((url) => urlLabels(url, { coversQuery })), ...userLabels]
   }
 
   /** Protocol and host. Most requests come for the same host as the one before, so that its encoding is kept. */
@@ -265,6 +268,13 @@ function ownKey (key: unknown): string {
 function pathOf (url: string): string {
   const at = url.indexOf('?')
   return at === -1 ? url : url.slice(0, at)
+}
+
+/** Whether validation left the query as it was sent: a default or a conversion makes one query of several. */
+function isAsSent (query: unknown, sent: string): boolean {
+  const pairs = [...new URLSearchParams(sent)]
+  const members = Object.entries(query as object)
+  return pairs.length === members.length && members.every(([name, value]) => pairs.some((pair) => pair[0] === name && pair[1] === value))
 }
 
 function queryOf (url: string): string {

@@ -23,6 +23,8 @@ export type ExchangeState =
     readonly admitted: Admitted
     /** What the marks were before the handler started; undefined when they could not be read, and nothing can be stored. */
     readonly filled: FillStamp | undefined
+    /** The URL as the client sent it: what the handler reads is made shorter. */
+    readonly sentUrl: string
     /** Header fields that hooks had set before the look-up. */
     readonly fieldsBefore: ResponseHeaders
     announced?: Announced

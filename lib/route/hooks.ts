@@ -95,7 +95,7 @@ export class RouteHooks {
       this.#send(reply, result, admitted)
       return
     }
-    request[kExchange] = { outcome: 'miss', reason: result.reason, admitted, filled: this.#parts.cache.fillStamp, fieldsBefore: reply.getHeaders() }
+    request[kExchange] = { outcome: 'miss', reason: result.reason, admitted, filled: this.#parts.cache.fillStamp, sentUrl: request.originalUrl, fieldsBefore: reply.getHeaders() }
     this.#runHandler(request, done)
   }
 

@@ -121,12 +121,12 @@ export class ResponseRecorder {
     if (!this.#isWanted(request, reply, payload)) return 'store-if'
     const facts = { requestId: request.id, requestHeaders: request.headers, fieldsBefore: exchange.fieldsBefore }
     const kept = storedFields(headers, facts)
-    const { admitted, filled } = exchange
+    const { admitted, filled, sentUrl } = exchange
     if (filled === undefined) return 'store-error'
     if (!kept.every(isHeaderField)) return 'invalid-field'
     void this.#cache.store(admitted.key, {
       filled,
-      labels: [...new Set([...this.#admission.labels(request), ...this.#tags(request, reply).map(tagLabel)])],
+      labels: [...new Set([...this.#admission.labels(request, sentUrl), ...this.#tags(request, reply).map(tagLabel)])],
       status: reply.statusCode,
       headers: kept,
       removed: removedFields(headers, facts),

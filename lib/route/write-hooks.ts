@@ -1,15 +1,18 @@
 import type { FastifyReply, FastifyRequest, HookHandlerDoneFunction } from 'fastify'
 import type { Cache } from '../client/cache.ts'
-import type { InvalidationTargets } from '../marks/targets.ts'
+import { labelsOf, type InvalidationTargets } from '../marks/targets.ts'
 import type { CacheRequest } from '../options/cache-request.ts'
 import type { Invalidates } from '../options/policy.ts'
 import { kTargets } from './exchange.ts'
+import { mayShareUrl } from './url-patterns.ts'
 
 export interface WriteParts {
   readonly client: Cache
   readonly invalidates: Invalidates | undefined
-  /** Whether responses to the same URL may be cached: then an answer to an unsafe method invalidates them. */
-  readonly invalidatesUrl: () => boolean
+  /** The pattern of the route, if its answers invalidate the responses to their URL. */
+  readonly unsafeUrl: string | undefined
+  /** The patterns of cached routes; more may come until the app is ready. */
+  readonly cachedUrls: ReadonlySet<string>
 }
 
 /** The hook of a route that may write: what its answer invalidates is gone before the client has the answer. */
@@ -23,32 +26,53 @@ export class WriteHooks {
   /** Runs as the last `onSend`. An invalidation that fails is logged, and the answer is sent. */
   readonly finish = (request: FastifyRequest, reply: FastifyReply, payload: unknown, done: HookHandlerDoneFunction): void => {
     const { invalidates } = this.#parts
-    const isUrlMeant = this.#parts.invalidatesUrl()
+    const isUnsafe = this.#parts.unsafeUrl !== undefined && this.#parts.cachedUrls.size > 0
     // RFC 9111 section 4.4: a non-error response is one with a status code of 2xx or 3xx.
-    if ((invalidates === undefined && !isUrlMeant && request[kTargets] === undefined) || reply.statusCode >= 400) return done()
-    this.#invalidate(request, reply, isUrlMeant).then(() => done(), (fault: unknown) => {
+    if ((invalidates === undefined && !isUnsafe && request[kTargets] === undefined) || reply.statusCode >= 400) return done()
+    this.#invalidate(request, reply).then(() => done(), (fault: unknown) => {
       request.log.error({ err: fault }, 'what this request changed may still be served from the cache: it could not be invalidated')
       done()
     })
   }
 
-  async #invalidate (request: FastifyRequest, reply: FastifyReply, isUrlMeant: boolean): Promise<void> {
+  async #invalidate (request: FastifyRequest, reply: FastifyReply): Promise<void> {
     const { client, invalidates } = this.#parts
     const all = [...request[kTargets] ?? []]
-    if (invalidates !== undefined) all.push(typeof invalidates === 'function' ? invalidates(request as unknown as CacheRequest, reply) : invalidates)
-    if (isUrlMeant) all.push({ urls: changedUrls(request, reply) })
-    await client.invalidate(merged(all))
+    if (typeof invalidates === 'object') all.push(invalidates)
+    if (typeof invalidates === 'function') {
+      const targets = await invalidates(request as unknown as CacheRequest, reply)
+      labelsOf(targets, 'what "invalidates" returned')
+      all.push(targets)
+    }
+    all.push({ urls: this.#changedUrls(request, reply) })
+    const targets = merged(all)
+    if (labelsOf(targets).length > 0) await client.invalidate(targets)
+  }
+
+  /** The URL of the request and those that its answer names, where a cached route may answer them (RFC 9111 section 4.4). */
+  #changedUrls (request: FastifyRequest, reply: FastifyReply): string[] {
+    const { cachedUrls, unsafeUrl } = this.#parts
+    if (unsafeUrl === undefined) return []
+    const mayBeCached = (url: string): boolean => [...cachedUrls].some((pattern) => mayShareUrl(pattern, url))
+    return [...mayBeCached(unsafeUrl) ? [request.originalUrl, request.raw.url ?? ''].map(pathOf) : [], ...namedPaths(request, reply).filter(mayBeCached)]
   }
 }
 
-/** The URL of the request with any query, and those that the answer names, if they are of this host (RFC 9111 section 4.4). */
-function changedUrls (request: FastifyRequest, reply: FastifyReply): string[] {
-  const base = `http://${request.host || 'host.invalid'}`
-  const named = [reply.getHeader('location'), reply.getHeader('content-location')].filter((url) => typeof url === 'string')
-  return [request.originalUrl, ...named].flatMap((url) => {
-    const parsed = URL.canParse(url, base) ? new URL(url, base) : undefined
-    return parsed?.host === new URL(base).host ? [parsed.pathname] : []
+/** Location and Content-Location, if they are of this host. */
+function namedPaths (request: FastifyRequest, reply: FastifyReply): string[] {
+  const base = `http://${request.host || 'host.invalid'}${request.originalUrl}`
+  if (!URL.canParse(base)) return []
+  return [reply.getHeader('location'), reply.getHeader('content-location')].flatMap((named) => {
+    if (typeof named !== 'string' || !URL.canParse(named, base)) return []
+    const { host, pathname } = new URL(named, base)
+    return host === new URL(base).host ? [pathname] : []
   })
+}
+
+/** The change of one query's response changes the others as well. */
+function pathOf (url: string): string {
+  const [path] = url.split('?', 1)
+  return path!.startsWith('/') ? path! : '/'
 }
 
 function merged (all: readonly InvalidationTargets[]): InvalidationTargets {

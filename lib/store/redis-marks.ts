@@ -1,4 +1,4 @@
-import { randomInt } from 'node:crypto'
+import { randomBytes, randomInt } from 'node:crypto'
 import { MarkLedger, type Mark, type MarkKind } from '../marks/ledger.ts'
 import { DROPPED_AT_ONCE, MOST_MARKS, type Marks } from '../marks/marks.ts'
 import type { ConnectedRedis } from './redis-client.ts'
@@ -12,50 +12,57 @@ import type { MaybePromise } from './store.ts'
  *   f            the floor: marks up to it have been dropped
  *   h<label>     the stamp of the newest hard mark of the label
  *   s<label>     … of the newest soft one
- *   c            the clock: later than all stamps, so that it is the last of every range
+ *   o<process>   later than the newest mark that this process has set: when it is gone, so may be marks
+ *   c            the clock: later than all of these
  *
- * Every mark has a stamp of its own, in microseconds: later than all before it, and later than the clock of the Redis server, never
- * that of an app. What is newer than a stamp is a range by score, and so is what the floor drops.
+ * All scores above the floor differ. They are microseconds, later than all that were given out before and later than the clock of
+ * the Redis server, never that of an app. What is newer than a stamp is a range by score, and so is what the floor drops.
  */
 
 const INCARNATION = 'i'
 const FLOOR = 'f'
 const CLOCK = 'c'
 
+/** What the caller knows counts for the same incarnation only: after a failover or an old snapshot the server may know less. */
 const MARK_SCRIPT = `
-local key, most, dropped = KEYS[1], tonumber(ARGV[1]), tonumber(ARGV[2])
+local key, most, dropped, fresh, own = KEYS[1], tonumber(ARGV[1]), tonumber(ARGV[2]), ARGV[3], ARGV[7]
+local known = { incarnation = tonumber(ARGV[4]), clock = tonumber(ARGV[5]), floor = tonumber(ARGV[6]) }
 local function text (number) return string.format('%.0f', number) end
+local function score (member) return tonumber(redis.call('ZSCORE', key, member) or nil) end
 local time = redis.call('TIME')
 local now = time[1] * 1000000 + time[2]
-if not redis.call('ZSCORE', key, '${INCARNATION}') then
-  redis.call('ZADD', key, ARGV[3], '${INCARNATION}', 0, '${FLOOR}', text(now), '${CLOCK}')
+if not score('${INCARNATION}') then
+  redis.call('ZADD', key, fresh, '${INCARNATION}', 0, '${FLOOR}', text(now), '${CLOCK}')
 end
-local before = tonumber(redis.call('ZSCORE', key, '${CLOCK}'))
-local stamp = before
-if #ARGV > 3 then
-  stamp = math.max(before, now)
-  for at = 4, #ARGV do
+local incarnation, before, ownBefore = score('${INCARNATION}'), score('${CLOCK}'), score(own) or -1
+local clock = before
+if incarnation == known.incarnation then
+  if known.clock > clock then
+    clock = known.clock
+    if now <= clock then -- the clock of this server is behind: what was filled meanwhile may look newer than what was marked meanwhile
+      redis.call('ZREMRANGEBYSCORE', key, '(0', text(clock))
+      redis.call('ZADD', key, text(clock), '${FLOOR}')
+      clock = clock + 1
+    end
+    redis.call('ZADD', key, text(clock), '${CLOCK}')
+  end
+  if known.floor > score('${FLOOR}') then redis.call('ZADD', key, text(known.floor), '${FLOOR}') end
+end
+if #ARGV > 7 then
+  local stamp = math.max(clock, now)
+  for at = 8, #ARGV do
     stamp = stamp + 1
     redis.call('ZADD', key, text(stamp), ARGV[at])
   end
-  stamp = stamp + 1
-  redis.call('ZADD', key, text(stamp), '${CLOCK}')
+  clock = stamp + 2
+  redis.call('ZADD', key, text(stamp + 1), own, text(clock), '${CLOCK}')
   if redis.call('ZCARD', key) - 3 > most then
     local last = redis.call('ZRANGE', key, 1 + dropped, 1 + dropped, 'WITHSCORES')
     redis.call('ZREMRANGEBYRANK', key, 2, 1 + dropped)
     redis.call('ZADD', key, last[2], '${FLOOR}')
   end
 end
-return { redis.call('ZSCORE', key, '${INCARNATION}'), text(before), text(stamp), redis.call('ZSCORE', key, '${FLOOR}') }
-`
-
-/** Puts marks back that a failover has lost; each only grows, so that doing it twice, or from many processes, changes nothing. */
-const RESTORE_SCRIPT = `
-local key = KEYS[1]
-if redis.call('ZSCORE', key, '${INCARNATION}') ~= ARGV[1] then return 0 end
-redis.call('ZADD', key, 'GT', ARGV[2], '${CLOCK}')
-for at = 3, #ARGV, 2 do redis.call('ZADD', key, 'GT', ARGV[at], ARGV[at + 1]) end
-return 1
+return { text(incarnation), text(before), text(clock), text(score('${FLOOR}')), text(ownBefore) }
 `
 
 const PAGE = 1000
@@ -74,10 +81,11 @@ export class RedisMarks implements Marks {
   readonly #open: () => MaybePromise<ConnectedRedis>
   readonly #key: string
   readonly #most: number
+  readonly #own = `o${randomBytes(9).toString('base64url')}`
+  /** The score of `#own`; 0 until this process has set a mark in this incarnation. */
+  #ownStamp = 0
   /** The read that is going to be sent: whoever asks before it is, shares it. */
   #next: Promise<void> | undefined
-  /** Asked for with every read: when it is gone, so may be others. */
-  #newestOwn: { readonly member: string, readonly stamp: number } | undefined
 
   constructor ({ open, prefix, most = MOST_MARKS }: { open: () => MaybePromise<ConnectedRedis>, prefix: string, most?: number }) {
     this.#open = open
@@ -85,26 +93,28 @@ export class RedisMarks implements Marks {
     this.#most = most
   }
 
-  /** Commands leave at the end of a turn of the event loop, so that one read serves all requests of the turn. */
+  /** One read serves all requests of a turn of the event loop. It is sent when nobody can join it any more. */
   refresh (): Promise<void> {
-    if (this.#next === undefined) {
-      this.#next = this.#refresh()
-      setImmediate(() => { this.#next = undefined })
-    }
+    this.#next ??= new Promise((resolve, reject) => {
+      setImmediate(() => {
+        this.#next = undefined
+        this.#refresh().then(resolve, reject)
+      })
+    })
     return this.#next
   }
 
   async mark (kind: MarkKind, labels: readonly string[]): Promise<void> {
-    const members = labels.map((label) => `${kind === 'hard' ? 'h' : 's'}${label}`)
+    const members = labels.map((label) => memberOf({ kind, label }))
     for (let at = 0; at < members.length; at += PAGE) await this.#mark(members.slice(at, at + PAGE))
   }
 
   async #mark (members: readonly string[]): Promise<void> {
-    const { head, before } = await this.#run(members)
     const { ledger } = this
-    this.#newestOwn = { member: members.at(-1)!, stamp: head.clock - 1 }
+    const { head, before, isLost } = await this.#run(members)
+    if (isLost) return await this.#heal(before)
     if (ledger.incarnation === head.incarnation && ledger.clock === before) {
-      ledger.learn(members.map((member, at) => markOf({ value: member, score: head.clock - members.length + at })), head.clock)
+      ledger.learn(members.map((member, at) => markOf({ value: member, score: head.clock - members.length - 1 + at })), head.clock)
       ledger.raiseFloor(head.floor)
     } else {
       await this.#catchUp(head)
@@ -112,87 +122,98 @@ export class RedisMarks implements Marks {
   }
 
   async #refresh (): Promise<void> {
-    const own = this.#newestOwn
-    const members = own === undefined ? [INCARNATION, CLOCK, FLOOR] : [INCARNATION, CLOCK, FLOOR, own.member]
-    const [incarnation, clock, floor, ownStamp] = await (await this.#open()).zmScore(this.#key, members) as Array<number | null>
-    if (incarnation == null || clock == null || floor == null) {
-      await this.#catchUp((await this.#run([])).head)
-      return
-    }
+    const { ledger } = this
+    const known = { incarnation: ledger.incarnation, clock: ledger.clock, ownStamp: this.#ownStamp }
+    const asked = known.ownStamp === 0 ? [INCARNATION, CLOCK, FLOOR] : [INCARNATION, CLOCK, FLOOR, this.#own]
+    const [incarnation, clock, floor, ownStamp] = await this.#scores(asked)
+    if (incarnation === null || clock == null || floor == null) return await this.#catchUp((await this.#run([])).head)
     const head = { incarnation: String(incarnation), clock, floor }
-    if (head.incarnation === this.ledger.incarnation) {
-      const isOwnLost = own !== undefined && (ownStamp ?? floor) < own.stamp
-      if (clock < this.ledger.clock || isOwnLost) return await this.#heal(head)
-    }
-    await this.#catchUp(head)
+    const isLost = head.incarnation === known.incarnation && (clock < known.clock || (ownStamp ?? floor) < known.ownStamp)
+    await (isLost ? this.#heal(clock) : this.#catchUp(head))
   }
 
   /** Reads what is newer than the ledger. */
   async #catchUp (head: Head): Promise<void> {
     const { ledger } = this
-    if (head.incarnation !== ledger.incarnation) {
-      await this.#readAll(head)
-    } else if (ledger.clock < head.clock) {
-      await this.#read(head, ledger.clock, (page, clock) => { ledger.learn(page, clock) })
-    }
+    if (head.incarnation !== ledger.incarnation) return await this.#readAll(head)
+    if (ledger.clock < head.clock) await this.#read(head, ledger.clock, (marks, clock) => { ledger.learn(marks, clock) })
     ledger.raiseFloor(head.floor)
   }
 
   /** Begins the ledger anew, at once: nothing is judged by marks that are only half there. */
   async #readAll (head: Head): Promise<void> {
+    const { ledger } = this
     const marks: Mark[] = []
     const clock = await this.#read(head, 0, (page) => { marks.push(...page) })
-    this.ledger.restart(head.incarnation, clock)
-    this.ledger.learn(marks, clock)
-    this.ledger.raiseFloor(head.floor)
+    if (ledger.incarnation !== head.incarnation) {
+      this.#ownStamp = 0
+      ledger.restart(head.incarnation)
+    }
+    ledger.learn(marks, clock)
+    ledger.raiseFloor(head.floor)
   }
 
   /** Reads marks newer than `stamp`, page by page and oldest first; gives the stamp up to which all are read. */
   async #read (head: Head, stamp: number, take: (marks: Mark[], clock: number) => void): Promise<number> {
     let known = stamp
-    for (;;) {
-      const page = await this.#newerThan(known)
-      const marks = page.filter(({ value }) => value.length > 1).map(markOf)
-      known = page.length < PAGE ? head.clock : page.at(-1)!.score
-      take(marks, known)
-      if (page.length < PAGE) break
+    for (let isLast = false; !isLast;) {
+      const page = await (await this.#open()).zRangeWithScores(this.#key, `(${known}`, '+inf', { BY: 'SCORE', LIMIT: { offset: 0, count: PAGE } }) as ScoredMember[]
+      isLast = page.length < PAGE
+      known = isLast ? head.clock : page.at(-1)!.score
+      take(page.filter(({ value }) => /^[hs]./s.test(value)).map(markOf), known)
     }
-    // What was lost meanwhile and made anew is another set: its range says nothing about the one that was asked for.
-    const [incarnation] = await (await this.#open()).zmScore(this.#key, [INCARNATION]) as Array<number | null>
+    // What was lost meanwhile and made anew is another set, and what was dropped meanwhile was not read.
+    const [incarnation, floor] = await this.#scores([INCARNATION, FLOOR])
     if (String(incarnation) !== head.incarnation) throw new Error('the marks were lost while they were read')
+    if (this.ledger.incarnation === head.incarnation) this.ledger.raiseFloor(floor ?? 0)
+    else if ((floor ?? 0) > head.floor) throw new Error('marks were dropped while they were read')
     return known
   }
 
-  async #newerThan (stamp: number): Promise<Array<{ value: string, score: number }>> {
-    return await (await this.#open()).zRangeWithScores(this.#key, `(${stamp}`, '+inf', { BY: 'SCORE', LIMIT: { offset: 0, count: PAGE } }) as Array<{ value: string, score: number }>
-  }
-
   /**
-   * The server's clock is behind what it told before, or the newest mark of this process is gone: a failover has lost its last
-   * writes. Marks of the last while are put back, and all are read again, because new ones may have got stamps that were used.
+   * Something that this process has seen in the set is gone: a failover has lost the last writes, or an old snapshot was loaded. All
+   * that may be missing is marked again, with new stamps, so that every process reads it, whatever it has read before.
    */
-  async #heal ({ incarnation }: Head): Promise<void> {
+  async #heal (clock: number): Promise<void> {
     const { ledger } = this
-    const recent = ledger.newerThan(ledger.clock - LOST_AT_MOST_MICROS)
-    const pairs = recent.flatMap(({ kind, label, stamp }) => [String(stamp), `${kind === 'hard' ? 'h' : 's'}${label}`])
-    for (let at = 0; at === 0 || at < pairs.length; at += 2 * PAGE) {
-      const page = pairs.slice(at, at + 2 * PAGE)
-      await (await this.#open()).eval(RESTORE_SCRIPT, { keys: [this.#key], arguments: [incarnation, String(ledger.clock), ...page] })
-    }
-    this.#newestOwn = undefined
-    await this.#readAll((await this.#run([])).head)
+    const lost = ledger.newerThan(Math.min(clock, ledger.clock - LOST_AT_MOST_MICROS)).map(memberOf)
+    this.#ownStamp = 0
+    let { head } = await this.#run(lost.slice(0, PAGE), Math.max(clock, ledger.clock) + 1)
+    for (let at = PAGE; at < lost.length; at += PAGE) head = (await this.#run(lost.slice(at, at + PAGE))).head
+    await this.#readAll(head)
   }
 
-  async #run (members: readonly string[]): Promise<{ head: Head, before: number }> {
-    const dropped = Math.ceil(this.#most * DROPPED_AT_ONCE)
-    const fresh = String(-randomInt(1, 2 ** 48 - 1))
-    const [incarnation, before, clock, floor] = await (await this.#open()).eval(MARK_SCRIPT, {
-      keys: [this.#key], arguments: [String(this.#most), String(dropped), fresh, ...members]
-    }) as string[]
-    return { head: { incarnation: String(Number(incarnation)), clock: Number(clock), floor: Number(floor) }, before: Number(before) }
+  /** `leastClock`: what the server's clock is to be at least. */
+  async #run (members: readonly string[], leastClock = this.ledger.clock): Promise<{ head: Head, before: number, isLost: boolean }> {
+    const { ledger } = this
+    const known = { incarnation: ledger.incarnation ?? '0', clock: ledger.clock, ownStamp: this.#ownStamp }
+    const [incarnation, before, clock, floor, ownBefore] = await (await this.#open()).eval(MARK_SCRIPT, {
+      keys: [this.#key],
+      arguments: [
+        String(this.#most), String(Math.ceil(this.#most * DROPPED_AT_ONCE)), String(-randomInt(1, 2 ** 48 - 1)),
+        known.incarnation, String(leastClock), String(ledger.floor), this.#own, ...members
+      ]
+    }) as [string, string, string, string, string]
+    const head = { incarnation, clock: Number(clock), floor: Number(floor) }
+    const isLost = incarnation === known.incarnation && (Number(before) < known.clock || (Number(ownBefore) < known.ownStamp && head.floor < known.ownStamp))
+    if (members.length > 0) this.#ownStamp = head.clock - 1
+    return { head, before: Number(before), isLost }
+  }
+
+  async #scores (members: string[]): Promise<Array<number | null>> {
+    return await (await this.#open()).zmScore(this.#key, members) as Array<number | null>
   }
 }
 
-function markOf ({ value, score }: { value: string, score: number }): Mark {
+interface ScoredMember {
+  readonly value: string
+  readonly score: number
+}
+
+function markOf ({ value, score }: ScoredMember): Mark {
   return { kind: value.startsWith('h') ? 'hard' : 'soft', label: value.slice(1), stamp: score }
+}
+
+function memberOf ({ kind, label }: Pick<Mark, 'kind' | 'label'>): string {
+  return `${kind === 'hard' ? 'h' : 's'}${label}`
 }

@@ -7,6 +7,8 @@ import type { Store, StoreKey } from './store.ts'
 
 /** RESP type of bulk strings, `$`: replies of this type come as Buffers, so that bodies are never text on their way. */
 const BLOB_STRING = 36
+/** RESP type of scores, `,`. */
+const DOUBLE = 44
 
 export interface RedisStoreOptions {
   readonly redis: RedisOption
@@ -35,7 +37,11 @@ export class RedisStore implements Store {
     this.#prefix = prefix
     this.marks = new RedisMarks({ prefix, open: () => this.#clients?.client ?? this.#open().then(({ client }) => client) })
     this.#opening = openRedis(redis, onFault).then((open) => {
-      this.#clients = { client: open.client, reader: open.client.withTypeMapping({ [BLOB_STRING]: Buffer }) as ConnectedRedis }
+      // Whatever types a client of the user's gives.
+      this.#clients = {
+        client: open.client.withTypeMapping({ [BLOB_STRING]: String, [DOUBLE]: Number }) as ConnectedRedis,
+        reader: open.client.withTypeMapping({ [BLOB_STRING]: Buffer }) as ConnectedRedis
+      }
       return open
     })
     this.#opening.catch(onFault)
@@ -45,7 +51,8 @@ export class RedisStore implements Store {
   get (key: StoreKey): Promise<Entry | undefined> {
     if (this.#clients === undefined) return this.#opening.then(() => this.get(key))
     // Both leave in one round trip, whatever else is asked in this turn of the event loop.
-    return Promise.all([this.#clients.reader.get(this.#name(key)).then(entryOf, nothingForeign), this.marks.refresh()]).then(first)
+    const refreshed = this.marks.refresh()
+    return Promise.all([this.#clients.reader.get(this.#name(key)).then(entryOf, nothingForeign), refreshed]).then(first)
   }
 
   async set (key: StoreKey, entry: Entry, ttlMs: number): Promise<void> {

@@ -1,6 +1,7 @@
 import responseCache, { type RouteCacheConfig, type RouteCacheOptions } from 'fastify-response-cache'
 import Fastify, { type FastifyInstance } from 'fastify'
 import { test } from 'tap'
+import { mayShareUrl } from '../../lib/route/url-patterns.ts'
 import { useRedis } from '../helpers/redis.ts'
 import { cached, inEveryStore, open, unique, type Site } from '../safety/helpers.ts'
 
@@ -158,4 +159,65 @@ test('a response whose tags function fails is not stored', async (t) => {
     t.notOk(await isHit(site, path), path)
   }
   t.equal(site.warnings.length, 3)
+})
+
+inEveryStore('a URL is invalidated also where its key is made of another query than was sent', async (t, cache) => {
+  const querystring = { type: 'object', properties: { page: { type: 'integer', default: 1 } }, additionalProperties: false }
+  const site = await open(t, (app) => app.get('/list', { ...cached(), schema: { querystring } }, unique()), { cache })
+  const urls = ['/list', '/list?page=1', '/list?page=01', '/list?utm=1']
+  for (const filledBy of urls) {
+    for (const target of urls) {
+      await filled(site, filledBy)
+      await site.app.cache.invalidateUrl(target)
+      t.notOk(await isHit(site, filledBy), `filled by ${filledBy}, invalidated by ${target}`)
+    }
+  }
+})
+
+inEveryStore('a URL is invalidated by what the client sent and by what rewriteUrl made of it', async (t, cache) => {
+  const site = await open(t, (app) => {
+    app.get('/things/:id', cached(), unique())
+    app.put('/things/:id', async () => 'done')
+  }, { cache, fastify: { rewriteUrl: (request) => request.url!.replace(/^\/api/, '') } })
+  for (const target of ['/things/7', '/api/things/7']) {
+    await filled(site, '/api/things/7')
+    await site.app.cache.invalidateUrl(target)
+    t.notOk(await isHit(site, '/api/things/7'), target)
+  }
+  await filled(site, '/api/things/7')
+  await site.ask('/api/things/7', { method: 'PUT' })
+  t.notOk(await isHit(site, '/api/things/7'), 'by a write')
+})
+
+test('a write may find out later what it invalidates, and a wrong answer is logged', async (t) => {
+  const lines: string[] = []
+  const app = Fastify({ logger: { level: 'error', stream: { write: (line: string) => { lines.push(line) } } } })
+  t.teardown(() => app.close())
+  await app.register(responseCache)
+  app.get('/a', cached({ tags: ['a'] }), unique())
+  app.put('/later', { config: { cache: { invalidates: async () => ({ tags: ['a'] }) } } }, async () => 'done')
+  app.put('/wrong', { config: { cache: { invalidates: () => undefined as unknown as object } } }, async () => 'done')
+  await app.inject('/a')
+  t.equal((await app.inject({ method: 'PUT', url: '/later' })).body, 'done')
+  t.equal((await app.inject('/a')).headers['x-cache'], 'MISS')
+  t.equal((await app.inject({ method: 'PUT', url: '/wrong' })).body, 'done')
+  t.match(lines, [/TARGET_INVALID/])
+  t.equal(lines.length, 1)
+})
+
+test('reply.cacheInvalidate says so where it could do nothing', async (t) => {
+  const app = Fastify()
+  t.teardown(() => app.close())
+  await app.register(responseCache)
+  app.get('/plain', async (request, reply) => { reply.cacheInvalidate({ tags: ['a'] }) })
+  app.get('/cached', cached(), async (request, reply) => reply.cacheInvalidate({ tags: ['a'] }).send('done'))
+  t.match((await app.inject('/plain')).json(), { code: 'RESPONSE_CACHE_ERR_TARGET_INVALID', message: /GET,?.* \/plain/ })
+  t.equal((await app.inject('/cached')).body, 'done')
+})
+
+test('patterns that may have a URL in common', async (t) => {
+  const shared = [['/a/:id', '/a/:user'], ['/a/*', '/a/:id'], ['/b/:id(^\\d+$)', '/b/:user'], ['/d/7', '/d/:id'], ['/a', '/A/'], ['/x/:id?', '/x'], ['/', ''], ['*', '/a/b'], ['/a-:id', '/a-7']]
+  const apart = [['/a', '/b'], ['/a/:id', '/a'], ['/a/:id/x', '/a/:id/y'], ['/a/:id', '/b/:id'], ['/a/7', '/a/8']]
+  for (const [one, other] of shared) t.ok(mayShareUrl(one!, other!) && mayShareUrl(other!, one!), `${one} and ${other}`)
+  for (const [one, other] of apart) t.notOk(mayShareUrl(one!, other!) || mayShareUrl(other!, one!), `${one} and ${other}`)
 })

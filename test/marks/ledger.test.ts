@@ -70,7 +70,7 @@ class Model {
   /** The mirror learns what it does not know. */
   hear (): void {
     const { ledger } = this.marks
-    if (this.mirror.incarnation !== ledger.incarnation) this.mirror.restart(ledger.incarnation!, 0)
+    if (this.mirror.incarnation !== ledger.incarnation) this.mirror.restart(ledger.incarnation!)
     this.mirror.learn(ledger.newerThan(this.mirror.clock), ledger.clock)
     this.mirror.raiseFloor(ledger.floor)
   }
@@ -97,7 +97,8 @@ class Model {
   }
 
   #restart (): void {
-    this.marks.ledger.restart(`life ${this.#at}`, this.#now * 1000)
+    this.marks.ledger.restart(`life ${this.#at}`)
+    this.marks.ledger.learn([], this.#now * 1000)
     this.#restartedAt = this.#at
     this.log.push(`${this.#at} restart`)
   }

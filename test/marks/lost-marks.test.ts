@@ -95,17 +95,6 @@ t.test('after a failover to a server whose clock is behind, a process knows its 
   t.equal(a.judge(filled, Y), 'dead')
 })
 
-t.test('marks with one stamp are all read where a page ends between them', async (t) => {
-  const { client, key, processes: [a, b] } = await scene(t) as Scene & { processes: [Process, Process] }
-  const filled = b.fill()
-  const labels = Array.from({ length: 1200 }, (_, at) => tagLabel(`many ${at}`))
-  await a.marks.mark('hard', labels)
-  // As after a failover, when marks that were put back have stamps that new ones got as well.
-  await client.zAdd(key, { value: `h${labels[1000]!}`, score: (await client.zScore(key, `h${labels[999]!}`))! })
-  await b.marks.refresh()
-  t.equal(labels.filter((label) => b.judge(filled, label) !== 'dead').length, 0)
-})
-
 t.test('after a flush a process puts nothing back', async (t) => {
   const { client, key, processes: [a] } = await scene(t) as Scene & { processes: [Process, Process] }
   await a.marks.mark('hard', [X])

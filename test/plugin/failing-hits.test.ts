@@ -19,7 +19,7 @@ async function appThatFails (t: Test, answer: (reply: FastifyReply) => unknown):
   await app.register(responseCache)
   // Node refuses a field with a letter outside Latin-1 when the response is sent.
   app.addHook('preHandler', async (request, reply) => { if (request.headers['x-name'] !== undefined) reply.header('x-greeting', decodeURIComponent(String(request.headers['x-name']))) })
-  app.setErrorHandler((error, request, reply) => {
+  app.setErrorHandler((_error, request, reply) => {
     reply.removeHeader('x-greeting')
     return answer(reply)
   })
@@ -58,7 +58,12 @@ test('a store of the app that gives back what is no entry costs a miss, not the 
       const store = {
         get: ({ id }: { id: string }) => isLater ? Promise.resolve(get(id)) : get(id),
         set: ({ id }: { id: string }, entry: Entry) => { entries.set(id, entry) },
-        delete: () => false, expire: () => false, ttlMs: () => undefined, ping () {}, connect () {}, close () {}
+        delete: () => false,
+        expire: () => false,
+        ttlMs: () => undefined,
+        ping () {},
+        connect () {},
+        close () {}
       } as unknown as Store
       const app = Fastify()
       await app.register(responseCache, { store })

@@ -12,7 +12,7 @@ async function contents ({ client, prefix }: TestRedis): Promise<Buffer> {
   const found: Buffer[] = []
   const bytes = client.withTypeMapping({ [RESP_TYPES.BLOB_STRING]: Buffer })
   for await (const keys of client.scanIterator({ MATCH: `*${prefix}*`, COUNT: 1000 })) {
-    for (const key of keys) found.push(Buffer.from(key), await bytes.get(key) ?? Buffer.alloc(0))
+    for (const key of keys) found.push(Buffer.from(key), key.endsWith(':marks') ? Buffer.from(String(await client.zRange(key, 0, -1))) : await bytes.get(key) ?? Buffer.alloc(0))
   }
   return Buffer.concat(found)
 }

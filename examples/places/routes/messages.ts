@@ -10,7 +10,8 @@ export async function messagesRoutes (app: FastifyInstance, { db }: { db: Databa
   app.get<{ Params: PlaceParams }>('/places/:id/messages', {
     config: {
       // Open windows ask every second or so. Three seconds take most of that load, and nobody notices them in a
-      // conversation. Per user, because every message says whether it is one's own.
+      // conversation. Per user, because every message says whether it is one's own. Whoever writes at this place does
+      // not wait for them: a POST to the same URL invalidates it, for all users, without a word here.
       cache: { namespace: 'messages', ttl: '3s', varyByUser: true }
     },
     schema: { params: placeParams }
