@@ -21,6 +21,8 @@ export interface RouteParts {
   readonly warnings: RouteWarnings
 }
 
+const FAILED = { outcome: 'failed' } as const
+
 /**
  * The hooks of one cached route: the look-up before the handler and the last word on what is sent. They take callbacks
  * instead of returning promises, so that a hit from memory is sent without a tick.
@@ -83,7 +85,7 @@ export class RouteHooks {
       }
       case 'hit':
         // Once: when sending fails, what an error handler sends next is its own.
-        request[kExchange] = { outcome: 'failed' }
+        request[kExchange] = FAILED
         if (this.mayBeTransformed) done(null, asStored({ request, reply, payload, response: exchange.response }))
         else done(null, sentBody(exchange.response))
     }

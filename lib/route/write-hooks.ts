@@ -23,15 +23,17 @@ export class WriteHooks {
     this.#parts = parts
   }
 
-  /** Runs as the last `onSend`. An invalidation that fails is logged, and the answer is sent. */
-  readonly finish = (request: FastifyRequest, reply: FastifyReply, payload: unknown, done: HookHandlerDoneFunction): void => {
+  /**
+   * Runs as the last `onSend`. An invalidation that fails is logged, and the answer is sent. Only those who wait give a promise back;
+   * with it, Fastify hears of an answer that cannot be sent.
+   */
+  readonly finish = (request: FastifyRequest, reply: FastifyReply, payload: unknown, done: HookHandlerDoneFunction): void | Promise<void> => {
     const { invalidates } = this.#parts
     const isUnsafe = this.#parts.unsafeUrl !== undefined && this.#parts.cachedUrls.size > 0
     // RFC 9111 section 4.4: a non-error response is one with a status code of 2xx or 3xx.
     if ((invalidates === undefined && !isUnsafe && request[kTargets] === undefined) || reply.statusCode >= 400) return done()
-    this.#invalidate(request, reply).then(() => done(), (fault: unknown) => {
+    return this.#invalidate(request, reply).catch((fault: unknown) => {
       request.log.error({ err: fault }, 'what this request changed may still be served from the cache: it could not be invalidated')
-      done()
     })
   }
 

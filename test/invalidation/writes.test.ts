@@ -115,6 +115,16 @@ test('a write whose invalidation fails is answered, and says so in the log', asy
   t.match(lines, [/STORE_UNAVAILABLE/, /TARGET_INVALID/])
 })
 
+inEveryStore('a write whose answer cannot be sent is answered with the error', async (t, cache) => {
+  const site = await open(t, (app) => {
+    app.get('/a', cached({ tags: ['a'] }), unique())
+    app.put('/a', { config: { cache: { invalidates: { tags: ['a'] } } } }, async (request, reply) => reply.header('x-name', '\u0141ukasz').send('done'))
+    app.setErrorHandler((_error, request, reply) => reply.removeHeader('x-name').code(500).send('sorry'))
+  }, { cache })
+  const answer = await site.ask('/a', { method: 'PUT' })
+  t.strictSame([answer.status, answer.text], [500, 'sorry'])
+})
+
 test('options of writes that cannot be meant are refused', async (t) => {
   const refused: Array<[config: unknown, code: string]> = [
     [{ invalidates: { tags: [''] } }, 'RESPONSE_CACHE_ERR_TARGET_INVALID'],

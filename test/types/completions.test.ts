@@ -43,7 +43,7 @@ function complete (source: string): string[] {
 
 const routeOptions = [
   'namespace', 'ttl', 'varyByUser', 'varyByQuery', 'varyByHeaders', 'varyByCookies', 'varyByBody', 'key', 'skip', 'shared',
-  'storeIf', 'hook', 'unguarded', 'statusCodes', 'maxBytes'
+  'storeIf', 'tags', 'invalidates', 'hook', 'unguarded', 'statusCodes', 'maxBytes'
 ]
 
 test('config.cache offers its options, and only them', async (t) => {
