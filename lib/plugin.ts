@@ -27,7 +27,7 @@ declare module 'fastify' {
   interface FastifyReply {
     /** Adds tags to the response, if it is stored: an invalidation finds it by them. */
     cacheTags (...tags: string[]): this
-    /** Invalidates before the answer is sent, if its status is below 400. For routes of unsafe methods and those with `config.cache`. */
+    /** Invalidates before the answer is sent, if its status is below 400. For routes of unsafe methods, and those with `invalidates`, that are not cached. */
     cacheInvalidate (targets: InvalidationTargets): this
   }
 }
@@ -91,14 +91,12 @@ function attach (instance: FastifyInstance, route: RouteOptions, attaching: Atta
   const config = route.config?.cache
   const methods = [route.method].flat()
   const invalidates = writePolicy(config, `${methods.join(',')} ${route.url}`)
-  if (invalidates !== undefined || config !== undefined || methods.some((method) => !SAFE_METHODS.has(method))) {
-    attachWriteHook(route, { invalidates, methods, attaching })
-  }
-  if (config === undefined) return undefined
   const isHeadOnly = methods.length === 1 && methods[0] === 'HEAD'
   const hasOwnHead = isHeadOnly && !getHandlers.has(route.handler)
-  const policy = routePolicy(config, { url: route.url, methods, hasOwnHead }, settings)
-  if (invalidates !== undefined) route.config = { ...route.config, [kAttached]: true } as typeof route.config
+  const policy = config === undefined ? undefined : routePolicy(config, { url: route.url, methods, hasOwnHead }, settings)
+  if (invalidates !== undefined || (policy === undefined && !methods.some((method) => SAFE_METHODS.has(method)))) {
+    attachWriteHook(route, invalidates, attaching)
+  }
   if (policy === undefined) return undefined
   attaching.cachedUrls.add(route.url)
   if (!isHeadOnly) getHandlers.add(route.handler)
@@ -109,16 +107,11 @@ function attach (instance: FastifyInstance, route: RouteOptions, attaching: Atta
   return { instance, options: route, policy, hooks }
 }
 
-/** RFC 9111 section 4.4 for routes that are not cached themselves. */
-function attachWriteHook (route: RouteOptions, { invalidates, methods, attaching }: {
-  invalidates: Invalidates | undefined
-  methods: readonly string[]
-  attaching: Attaching
-}): void {
-  const { cachedUrls, client, settings } = attaching
-  const isUnsafe = settings.invalidateOnWrite && (route.config?.cache === undefined || invalidates !== undefined) && methods.every((method) => !SAFE_METHODS.has(method))
+/** For routes that are not cached themselves. RFC 9111 section 4.4 speaks of the unsafe methods. */
+function attachWriteHook (route: RouteOptions, invalidates: Invalidates | undefined, { cachedUrls, client, settings }: Attaching): void {
+  const isUnsafe = settings.invalidateOnWrite && ![route.method].flat().some((method) => SAFE_METHODS.has(method))
   keepLast(route, 'onSend', new WriteHooks({ client, invalidates, unsafeUrl: isUnsafe ? route.url : undefined, cachedUrls }).finish)
-  route.config = { ...route.config, [kInvalidates]: true } as typeof route.config
+  route.config = { ...route.config, [kAttached]: true, [kInvalidates]: true } as typeof route.config
 }
 
 function addTags (this: FastifyReply, ...tags: string[]): FastifyReply {
@@ -131,7 +124,7 @@ function addTargets (this: FastifyReply, targets: InvalidationTargets): FastifyR
   labelsOf(targets, 'reply.cacheInvalidate()') // says what is wrong where it is
   const { config, method, url } = this.request.routeOptions
   if (!(kInvalidates in config)) {
-    throw new InvalidTargetError('targets', `reply.cacheInvalidate() of ${[method].flat().join(',')} ${url}`, 'expected a route of an unsafe method or one with config.cache; call fastify.cache.invalidate() instead')
+    throw new InvalidTargetError('targets', `reply.cacheInvalidate() of ${[method].flat().join(',')} ${url}`, 'expected a route of an unsafe method, or one with config.cache.invalidates, that is not cached; call fastify.cache.invalidate() instead')
   }
   this.request[kTargets] ??= []
   this.request[kTargets].push(targets)

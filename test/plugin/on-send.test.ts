@@ -2,7 +2,8 @@ import { createHash } from 'node:crypto'
 import { Readable } from 'node:stream'
 import { setImmediate as nextTurn } from 'node:timers/promises'
 import { createGzip, gunzipSync, gzipSync } from 'node:zlib'
-import type { onSendAsyncHookHandler, onSendHookHandler } from 'fastify'
+import Fastify, { type onSendAsyncHookHandler, type onSendHookHandler } from 'fastify'
+import responseCache from 'fastify-response-cache'
 import { test } from 'tap'
 import { neverStored, repeats, serve } from './serve.ts'
 import { stores } from './stores.ts'
@@ -209,4 +210,26 @@ test('a stream that a hook made of a hit is destroyed, because the stored bytes 
   const { hit } = await repeats(t, service, '/')
   t.equal(hit.text, 'streamed')
   t.ok(streams[1]?.destroyed)
+})
+
+test('where no other hook can change it, a hit sends the stored bytes themselves and not a copy', async (t) => {
+  const app = Fastify()
+  t.teardown(() => app.close())
+  await app.register(responseCache)
+  const sent: unknown[] = []
+  app.addHook('onRequest', async (request, reply) => {
+    const end = reply.raw.end.bind(reply.raw) as (...args: unknown[]) => typeof reply.raw
+    reply.raw.end = ((...args: unknown[]) => {
+      sent.push(args[0])
+      return end(...args)
+    }) as typeof reply.raw.end
+  })
+  app.get('/', { config: { cache: '5m' } }, async () => ({ a: 1 }))
+  app.post('/', { config: { cache: { ttl: '5m', varyByBody: true } } }, async () => ({ a: 1 }))
+  for (const method of ['GET', 'POST'] as const) {
+    sent.length = 0
+    for (let i = 0; i < 3; i++) await app.inject({ method, url: '/', ...method === 'POST' ? { payload: { b: 1 } } : {} })
+    t.ok(Buffer.isBuffer(sent[1]), method)
+    t.equal(sent[1], sent[2])
+  }
 })
