@@ -21,5 +21,10 @@ interface WithoutRouteTypes extends Omit<FastifyRequest, 'params' | 'query' | 'b
 // eslint-disable-next-line @typescript-eslint/no-explicit-any -- see above
 type Untyped = any
 
+/** The request as option functions see it: the same object, typed for routes whose own types are not known here. */
+export function asCacheRequest (request: FastifyRequest): CacheRequest {
+  return request as unknown as CacheRequest
+}
+
 /** The reply that functions in `config.cache` receive. */
 export type CacheReply = FastifyReply

@@ -5,10 +5,11 @@ import { digest, encodePart, encodeValue, ResponseKey, UnkeyableError } from '..
 import type { BypassReason } from '../http/cache-status.ts'
 import { cookieValues, hasSessionCookie } from '../http/cookies.ts'
 import { isSecretField, requestFieldRole } from '../http/request-fields.ts'
+import { isPromise } from '../store/store.ts'
 import { FlatValue } from './flat-value.ts'
 import { selectingValue, type RequestHeaders } from '../http/vary.ts'
 import { namespaceLabel, urlLabels, userLabel } from '../marks/labels.ts'
-import type { CacheRequest } from '../options/cache-request.ts'
+import { asCacheRequest, type CacheRequest } from '../options/cache-request.ts'
 import { TokenSubject, type RoutePolicy, type UserOf } from '../options/policy.ts'
 
 export interface Admitted {
@@ -78,7 +79,7 @@ export class RouteAdmission {
   #admit (request: FastifyRequest, cacheRequest: CacheRequest): Admission {
     const policy = this.#policy
     const skip: unknown = policy.skip?.(cacheRequest)
-    if (isThenable(skip)) throw new TypeError('expected skip to return true or false, got a promise: it cannot wait')
+    if (isPromise(skip)) throw new TypeError('expected skip to return true or false, got a promise: it cannot wait')
     if (skip) return { outcome: 'bypass', reason: 'skip' }
     const headers: RequestHeaders = request.headers
     const fields = this.#readFields(request, headers)
@@ -210,18 +211,9 @@ export class RouteAdmission {
   }
 }
 
-/** The request as option functions see it: the same object, typed for routes whose own types are not known here. */
-function asCacheRequest (request: FastifyRequest): CacheRequest {
-  return request as unknown as CacheRequest
-}
-
 /** Secrets are kept out of stores and logs. */
 function selectingText (name: string, value: string | null): string | undefined {
   return value === null ? undefined : isSecretField(name) ? digest(value) : value
-}
-
-export function isThenable (value: unknown): boolean {
-  return typeof (value as { then?: unknown } | null | undefined)?.then === 'function'
 }
 
 /** An injective text for a user: the number 7 is not the string '7'. */
@@ -265,7 +257,7 @@ function ownKey (key: unknown): string {
 }
 
 /** The path as sent: decoded forms would let differently written URLs, which a handler can tell apart, share a response. */
-function pathOf (url: string): string {
+export function pathOf (url: string): string {
   const at = url.indexOf('?')
   return at === -1 ? url : url.slice(0, at)
 }

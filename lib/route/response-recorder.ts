@@ -5,12 +5,13 @@ import { refusalToStore, type ResponseHeaders } from '../http/storability.ts'
 import { removedFields, selectingFields, storedFields } from '../http/stored-fields.ts'
 import { tagLabel } from '../marks/labels.ts'
 import { isTagList, tagList } from '../options/check.ts'
-import type { CacheRequest } from '../options/cache-request.ts'
+import { asCacheRequest } from '../options/cache-request.ts'
 import { ttlToMs, type RoutePolicy } from '../options/policy.ts'
 import type { StoredPayload } from '../options/route-options.ts'
 import type { ResponseCache } from '../response-cache.ts'
 import { isHeaderField } from '../stored-entry.ts'
-import { isThenable, type RouteAdmission } from './admission.ts'
+import { isPromise } from '../store/store.ts'
+import type { RouteAdmission } from './admission.ts'
 import { kExchange, kTags, type ExchangeState } from './exchange.ts'
 import { hasTrailers } from './fastify-internals.ts'
 import { captureStream, toNodeStream } from './stream-capture.ts'
@@ -82,7 +83,7 @@ export class ResponseRecorder {
   #ttlMs (request: FastifyRequest, reply: FastifyReply): number {
     const { ttl } = this.#policy
     if (typeof ttl === 'number') return ttl
-    const said = ttl(request as unknown as CacheRequest, reply)
+    const said = ttl(asCacheRequest(request), reply)
     const ttlMs = ttlToMs(said, this.#ttls)
     if (ttlMs === undefined) throw new TypeError(`expected the ttl function to return a ttl, got ${String(said)}`)
     return ttlMs
@@ -139,15 +140,15 @@ export class ResponseRecorder {
   /** Throws on anything that is no list of tags: an entry that an invalidation would not find is not stored. */
   #tags (request: FastifyRequest, reply: FastifyReply): readonly string[] {
     const { tags } = this.#policy
-    const said = typeof tags === 'function' ? tags(request as unknown as CacheRequest, reply) : tags
+    const said = typeof tags === 'function' ? tags(asCacheRequest(request), reply) : tags
     if (!isTagList(said)) throw new TypeError(`expected tags to return ${tagList.expected}, got ${describe(said)}`)
     return [...said, ...request[kTags] ?? []]
   }
 
   #isWanted (request: FastifyRequest, reply: FastifyReply, payload: StoredPayload): boolean {
     if (this.#policy.storeIf === undefined) return true
-    const answer: unknown = this.#policy.storeIf(request as unknown as CacheRequest, reply, payload)
-    if (isThenable(answer)) throw new TypeError('expected storeIf to return true or false, got a promise: it cannot wait')
+    const answer: unknown = this.#policy.storeIf(asCacheRequest(request), reply, payload)
+    if (isPromise(answer)) throw new TypeError('expected storeIf to return true or false, got a promise: it cannot wait')
     return Boolean(answer)
   }
 

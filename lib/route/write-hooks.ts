@@ -1,8 +1,9 @@
 import type { FastifyReply, FastifyRequest, HookHandlerDoneFunction } from 'fastify'
 import type { Cache } from '../client/cache.ts'
 import { labelsOf, type InvalidationTargets } from '../marks/targets.ts'
-import type { CacheRequest } from '../options/cache-request.ts'
+import { asCacheRequest } from '../options/cache-request.ts'
 import type { Invalidates } from '../options/policy.ts'
+import { pathOf } from './admission.ts'
 import { kTargets } from './exchange.ts'
 import { mayShareUrl } from './url-patterns.ts'
 
@@ -42,7 +43,7 @@ export class WriteHooks {
     const all = [...request[kTargets] ?? []]
     if (typeof invalidates === 'object') all.push(invalidates)
     if (typeof invalidates === 'function') {
-      const targets = await invalidates(request as unknown as CacheRequest, reply)
+      const targets = await invalidates(asCacheRequest(request), reply)
       labelsOf(targets, 'what "invalidates" returned')
       all.push(targets)
     }
@@ -56,6 +57,7 @@ export class WriteHooks {
     const { cachedUrls, unsafeUrl } = this.#parts
     if (unsafeUrl === undefined) return []
     const mayBeCached = (url: string): boolean => [...cachedUrls].some((pattern) => mayShareUrl(pattern, url))
+    // Paths: what changes the response to one query changes the others as well.
     return [...mayBeCached(unsafeUrl) ? [request.originalUrl, request.raw.url ?? ''].map(pathOf) : [], ...namedPaths(request, reply).filter(mayBeCached)]
   }
 }
@@ -69,12 +71,6 @@ function namedPaths (request: FastifyRequest, reply: FastifyReply): string[] {
     const { host, pathname } = new URL(named, base)
     return host === new URL(base).host ? [pathname] : []
   })
-}
-
-/** The change of one query's response changes the others as well. */
-function pathOf (url: string): string {
-  const [path] = url.split('?', 1)
-  return path!.startsWith('/') ? path! : '/'
 }
 
 function merged (all: readonly InvalidationTargets[]): InvalidationTargets {

@@ -10,7 +10,10 @@ export interface OpenRedis {
   close (): Promise<void>
 }
 
-/** What all clients of node-redis have in common for those who open and close them. */
+/**
+ * What all clients of node-redis have in common for those who open and close them. Their own types have type parameters for
+ * modules and reply types that no common type fits, hence the casts below.
+ */
 interface OwnedRedis extends ConnectedRedis {
   readonly isReady: boolean
   connect (): Promise<unknown>

@@ -1,4 +1,5 @@
-import { createCache, type InvalidationTargets, type RouteCacheOptions } from 'fastify-response-cache'
+import { createClient, RESP_TYPES } from 'redis'
+import { createCache, type ConnectedRedis, type InvalidationTargets, type RouteCacheOptions } from 'fastify-response-cache'
 import type { FastifyInstance } from 'fastify'
 import { test, type Test } from 'tap'
 import { startRedisCluster } from '../helpers/redis-cluster.ts'
@@ -242,6 +243,19 @@ test('on a Cluster, invalidations reach entries on every node', async (t) => {
   t.strictSame(await hits(other, PATHS), PATHS)
   await one.app.cache.invalidate({ tags: ['user:1'], namespaces: ['place'] })
   t.strictSame(await hits(other, PATHS), ['/users/2'])
+})
+
+test('a client of the app may give replies of any type', async (t) => {
+  const { url, prefix } = await useRedis(t)
+  const client = createClient({ url, commandOptions: { typeMapping: { [RESP_TYPES.BLOB_STRING]: Buffer, [RESP_TYPES.DOUBLE]: String } } })
+  await client.connect()
+  t.teardown(() => client.close())
+  const [one, other] = [await open(t, declare, { cache: { redis: client as unknown as ConnectedRedis, prefix, timeouts: READ } }), await open(t, declare, { cache: { redis: url, prefix, timeouts: READ } })]
+  await hits(one, PATHS)
+  await other.app.cache.invalidateTags('user:1')
+  t.strictSame(await hits(one, PATHS), ['/users/2', '/places/1'])
+  await one.app.cache.invalidateNamespace('place')
+  t.strictSame(await hits(other, PATHS), PATHS.slice(0, 4))
 })
 
 test('without Redis an invalidation rejects', async (t) => {

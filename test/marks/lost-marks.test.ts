@@ -20,42 +20,31 @@ t.test('a mark that a failover lost is back after the next refresh of the proces
   t.not(await one.client.zScore(one.key, `h${X}`), null)
 })
 
-t.test('that holds when others have set marks meanwhile', async (t) => {
-  const one = await scene(t)
-  const [a, b] = one.processes as [Process, Process]
-  const filled = b.fill()
-  const lose = await saved(one)
-  await a.marks.mark('hard', [X])
-  await lose()
-  await b.marks.mark('hard', [Y])
-  await settle([a, b])
-  for (const { judge } of [a, b]) t.equal(judge(filled, X), 'dead')
-})
+/** What happens besides: before the loss, and after it. */
+const MEANWHILE: Record<string, { before?: (a: Process) => Promise<void>, after: (a: Process, b: Process) => Promise<void> }> = {
+  'others have set marks meanwhile': { after: (a, b) => mark(b, Y) },
+  'the process sets another mark before it refreshes': { after: (a) => mark(a, Y) },
+  'another process marks the newest label again': { before: (a) => mark(a, Y), after: (a, b) => mark(b, Y) }
+}
 
-t.test('that holds when the process sets another mark before it refreshes', async (t) => {
-  const one = await scene(t)
-  const [a, b] = one.processes as [Process, Process]
-  const filled = b.fill()
-  const lose = await saved(one)
-  await a.marks.mark('hard', [X])
-  await lose()
-  await a.marks.mark('hard', [Y])
-  await settle([a, b])
-  for (const { judge } of [a, b]) t.equal(judge(filled, X), 'dead')
-})
+for (const [title, { before, after }] of Object.entries(MEANWHILE)) {
+  t.test(`that holds when ${title}`, async (t) => {
+    const one = await scene(t)
+    const [a, b] = one.processes as [Process, Process]
+    const filled = b.fill()
+    const lose = await saved(one)
+    await mark(a, X)
+    await before?.(a)
+    await lose()
+    await after(a, b)
+    await settle([a, b])
+    for (const { judge } of [a, b]) t.equal(judge(filled, X), 'dead')
+  })
+}
 
-t.test('that holds when another process marks the newest label again', async (t) => {
-  const one = await scene(t)
-  const [a, b] = one.processes as [Process, Process]
-  const filled = b.fill()
-  const lose = await saved(one)
-  await a.marks.mark('hard', [X])
-  await a.marks.mark('hard', [Y])
-  await lose()
-  await b.marks.mark('hard', [Y])
-  await settle([a, b])
-  for (const { judge } of [a, b]) t.equal(judge(filled, X), 'dead')
-})
+async function mark ({ marks }: Process, label: string): Promise<void> {
+  await marks.mark('hard', [label])
+}
 
 t.test('that holds when the lost marks had been dropped for the bound', async (t) => {
   const one = await scene(t, 2, 5)
