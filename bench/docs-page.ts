@@ -22,7 +22,7 @@ ${machine.map(([label, value]) => `- ${label}: ${value}`).join('\n')}
 - CPU µs per request is the CPU time of the server process; the CPU ratio is that of the second over that of the first, median of the pairs. A pair in
   which a server was busy for less than 90 % of the time (something else ran on its core, or the load generator was too slow for it) is repeated. Where that
   does not help, the CPU ratio is compared with the floor, and the table says so.
-- Servers start with `--initial-heap-size=128`. Otherwise the first full collection of V8 falls into the warm-up of some launches and not of others,
+- Servers start with \`--initial-heap-size=128\`. Otherwise the first full collection of V8 falls into the warm-up of some launches and not of others,
   and slows those for as long as they live.
 - The control row compares a server with another process of itself: what it differs from 1 is noise.
 - Peers take turns in ${effort.rounds} rounds, every other round in reverse order; each is compared with the memory hit of the same round.
