@@ -1,8 +1,7 @@
-import { ClosedError, describe, expectedGot, InvalidKeyError, InvalidOptionError, MissingTtlError } from '../errors.ts'
-import { ALL, namespaceLabel, tagLabel } from '../marks/labels.ts'
+import { describe, expectedGot, InvalidKeyError, InvalidOptionError, MissingTtlError } from '../errors.ts'
+import { namespaceLabel, tagLabel } from '../marks/labels.ts'
 import type { FillStamp } from '../marks/ledger.ts'
-import { labelsOf, type Invalidated, type InvalidateOptions, type InvalidationTargets, type OneOrMore } from '../marks/targets.ts'
-import { boolean, checkOptions, tagList } from '../options/check.ts'
+import { checkOptions, tagList } from '../options/check.ts'
 import type { Duration } from '../options/duration.ts'
 import { ttlExpected, ttlToMs } from '../options/policy.ts'
 import type { CacheSettings } from '../options/resolve.ts'
@@ -11,6 +10,7 @@ import { SingleFlight } from '../single-flight.ts'
 import { UNAVAILABLE, type GuardedStore } from '../store/guarded-store.ts'
 import type { StoreKey } from '../store/store.ts'
 import type { StoredValue } from '../stored-entry.ts'
+import { InvalidationClient } from './invalidation.ts'
 import { decodeValueBody, encodeValueBody } from './value-codec.ts'
 
 /** Options of `set`, `setMany` and `getOrSet`. */
@@ -19,6 +19,12 @@ export interface SetOptions {
   tags?: readonly string[]
   /** How long the value is kept: seconds, `'5m'` or a name from `ttls`. Default: the ttl of the key's namespace, or of `defaults`. */
   ttl?: NamedTtl | Duration
+}
+
+/** Options of `getOrSet`. */
+export interface GetOrSetOptions<T> extends Omit<SetOptions, 'tags'> {
+  /** What an invalidation by tag finds the value by: a list, or a function of the value. Default: none. */
+  tags?: readonly string[] | ((value: T) => readonly string[])
 }
 
 type ValueBody = Pick<StoredValue, 'encoding' | 'body'>
@@ -44,13 +50,13 @@ const RESPONSE_ID = /^[\w.-]+:(?:GET|POST|QUERY):/
  * When the store fails, reads find nothing and writes answer `false`; `delete`, `expire` and `ping`, whose outcome a caller
  * has to know, reject with `RESPONSE_CACHE_ERR_STORE_UNAVAILABLE`. After `close()` everything rejects with `RESPONSE_CACHE_ERR_CLOSED`.
  */
-export class Cache implements AsyncDisposable {
+export class Cache extends InvalidationClient {
   readonly #store: GuardedStore
   readonly #settings: CacheSettings
   readonly #flights = new SingleFlight<ValueBody | undefined>()
-  #closing: Promise<void> | undefined
 
   constructor (store: GuardedStore, settings: CacheSettings) {
+    super(store, settings)
     this.#store = store
     this.#settings = settings
   }
@@ -127,96 +133,26 @@ export class Cache implements AsyncDisposable {
    * its result. When it throws, all of them reject and nothing is stored; `undefined` is not stored either. Every caller
    * gets a copy of its own, the same as a later hit would give.
    */
-  async getOrSet<T> (key: string, produce: () => T | Promise<T>, options: SetOptions = {}): Promise<T> {
+  async getOrSet<T> (key: string, produce: () => T | Promise<T>, options: GetOrSetOptions<T> = {}): Promise<T> {
     const storeKey = this.#keyOf(key)
-    const { labels } = this.#check(key, options)
+    const { tags, ...rest } = options
+    const tagsOf = typeof tags === 'function' ? tags : () => tags
+    const { labels } = this.#check(key, typeof tags === 'function' ? rest : { ...rest, tags })
     const found = await this.#read(storeKey)
     const { ledger } = this.#store.marks
     const filled = ledger.stamp
-    // What runs since before an invalidation is not for those who ask after it.
-    const mayBeJoined = (): boolean => filled === undefined || ledger.verdict({ filled, labels }, storeKey) === 'live'
+    // What runs since before an invalidation is not for those who ask after it; where the tags are not known yet, it may be any.
+    const mayBeJoined = (): boolean => filled === undefined || (typeof tags === 'function'
+      ? filled.incarnation === ledger.incarnation && filled.stamp >= ledger.clock
+      : ledger.verdict({ filled, labels }, storeKey) === 'live')
     const stored = found ?? await this.#flights.run(key, async (isCurrent) => {
       const value = await produce()
       if (value === undefined) return undefined
-      const prepared = this.#prepare(key, value, options)
+      const prepared = this.#prepare(key, value, { ...rest, tags: tagsOf(value) })
       if (isCurrent()) await this.#write(prepared, filled)
       return prepared.value
     }, mayBeJoined)
     return (stored === undefined ? undefined : decodeValueBody(stored)) as T
-  }
-
-  /**
-   * Invalidates everything that one of the targets means and that was filled before this call: responses and values, also those
-   * whose handler is running now. When it has resolved, no process serves any of them as fresh. It costs the same however many
-   * entries that are. With `soft: true` they may still be served stale where a route allows that.
-   *
-   * Errors: `RESPONSE_CACHE_ERR_TARGET_INVALID`, and `RESPONSE_CACHE_ERR_STORE_UNAVAILABLE` when Redis did not confirm.
-   */
-  async invalidate (targets: InvalidationTargets, options: InvalidateOptions = {}): Promise<Invalidated> {
-    this.#assertOpen()
-    const labels = labelsOf(targets)
-    checkOptions<InvalidateOptions>(options, { soft: boolean }, 'the options of invalidate()')
-    return await this.#mark(labels, targets, options)
-  }
-
-  /** Invalidates values by their keys, and responses by what `X-Cache-Key` shows behind the prefix. */
-  async invalidateKey (keys: OneOrMore<string>, options?: InvalidateOptions): Promise<Invalidated> {
-    return await this.invalidate({ keys: [keys].flat() }, options)
-  }
-
-  async invalidateTags (tags: OneOrMore<string>, options?: InvalidateOptions): Promise<Invalidated> {
-    return await this.invalidate({ tags: [tags].flat() }, options)
-  }
-
-  async invalidateNamespace (namespaces: OneOrMore<string>, options?: InvalidateOptions): Promise<Invalidated> {
-    return await this.invalidate({ namespaces: [namespaces].flat() }, options)
-  }
-
-  /** Invalidates by globs over keys, which begin with the namespace: `user:123:*`. `*` is any run of characters, `?` one, `\` escapes. */
-  async invalidatePattern (patterns: OneOrMore<string>, options?: InvalidateOptions): Promise<Invalidated> {
-    return await this.invalidate({ patterns: [patterns].flat() }, options)
-  }
-
-  /** Invalidates what routes with `varyByUser` keep for a user. */
-  async invalidateUser (users: OneOrMore<string | number>, options?: InvalidateOptions): Promise<Invalidated> {
-    return await this.invalidate({ users: [users].flat() }, options)
-  }
-
-  /** Invalidates the responses to URLs: without a query, whatever their query was; with one, that query, names in any order. */
-  async invalidateUrl (urls: OneOrMore<string>, options?: InvalidateOptions): Promise<Invalidated> {
-    return await this.invalidate({ urls: [urls].flat() }, options)
-  }
-
-  /** Invalidates everything under the prefix. */
-  async invalidateAll (options: InvalidateOptions = {}): Promise<Invalidated> {
-    this.#assertOpen()
-    return await this.#mark([ALL], {}, options)
-  }
-
-  async #mark (labels: readonly string[], targets: InvalidationTargets, { soft = false }: InvalidateOptions): Promise<Invalidated> {
-    if (this.#settings.enabled) await this.#store.mark(soft ? 'soft' : 'hard', labels)
-    return { ...targets, soft }
-  }
-
-  /** Resolves when the store answers. */
-  async ping (): Promise<void> {
-    this.#assertOpen()
-    await this.#store.ping()
-  }
-
-  /** Resolves once the store can be used; with Redis away that is when it comes back. Routes do not wait for it. */
-  async connect (): Promise<void> {
-    this.#assertOpen()
-    await this.#store.connect()
-  }
-
-  /** Frees everything the cache holds; Redis clients that you made stay open. Fastify calls it when the app closes. */
-  async close (): Promise<void> {
-    await (this.#closing ??= this.#store.close())
-  }
-
-  async [Symbol.asyncDispose] (): Promise<void> {
-    await this.close()
   }
 
   async #read (key: StoreKey): Promise<StoredValue | undefined> {
@@ -256,7 +192,7 @@ export class Cache implements AsyncDisposable {
   }
 
   #keyOf (key: unknown): StoreKey {
-    this.#assertOpen()
+    this.assertOpen()
     if (typeof key !== 'string' || key === '' || key.length > LONGEST_KEY || /[\r\n\0]/.test(key)) throw new InvalidKeyError(LONGEST_KEY, describe(key))
     if (RESPONSE_ID.test(key)) throw new InvalidKeyError(LONGEST_KEY, `${describe(key)}, which is kept for stored responses`)
     if (key === MARKS_ID) throw new InvalidKeyError(LONGEST_KEY, `${describe(key)}, which is kept for the marks of invalidations`)
@@ -273,10 +209,6 @@ export class Cache implements AsyncDisposable {
     const ttlMs = ttlToMs(ttl, ttls)
     if (ttlMs === undefined) throw new InvalidOptionError('ttl', `the options for key "${key}"`, expectedGot(ttlExpected(ttls), ttl))
     return ttlMs
-  }
-
-  #assertOpen (): void {
-    if (this.#closing !== undefined) throw new ClosedError()
   }
 }
 

@@ -1,0 +1,96 @@
+import { ClosedError } from '../errors.ts'
+import { ALL } from '../marks/labels.ts'
+import { labelsOf, type Invalidated, type InvalidateOptions, type InvalidationTargets, type OneOrMore } from '../marks/targets.ts'
+import { boolean, checkOptions } from '../options/check.ts'
+import type { CacheSettings } from '../options/resolve.ts'
+import type { GuardedStore } from '../store/guarded-store.ts'
+
+/** The part of the client that is not about single values: its life, and what it invalidates. */
+export class InvalidationClient implements AsyncDisposable {
+  readonly #store: GuardedStore
+  readonly #settings: CacheSettings
+  #closing: Promise<void> | undefined
+
+  constructor (store: GuardedStore, settings: CacheSettings) {
+    this.#store = store
+    this.#settings = settings
+  }
+
+  /**
+   * Invalidates everything that one of the targets means and that was filled before this call: responses and values, also those
+   * whose handler is running now. When it has resolved, no process serves any of them as fresh. It costs the same however many
+   * entries that are. With `soft: true` they may still be served stale where a route allows that.
+   *
+   * Errors: `RESPONSE_CACHE_ERR_TARGET_INVALID`, and `RESPONSE_CACHE_ERR_STORE_UNAVAILABLE` when Redis did not confirm.
+   */
+  async invalidate (targets: InvalidationTargets, options: InvalidateOptions = {}): Promise<Invalidated> {
+    this.assertOpen()
+    const labels = labelsOf(targets)
+    checkOptions<InvalidateOptions>(options, { soft: boolean }, 'the options of invalidate()')
+    return await this.#mark(labels, targets, options)
+  }
+
+  /** Invalidates values by their keys, and responses by what `X-Cache-Key` shows behind the prefix. */
+  async invalidateKey (keys: OneOrMore<string>, options?: InvalidateOptions): Promise<Invalidated> {
+    return await this.invalidate({ keys: [keys].flat() }, options)
+  }
+
+  async invalidateTags (tags: OneOrMore<string>, options?: InvalidateOptions): Promise<Invalidated> {
+    return await this.invalidate({ tags: [tags].flat() }, options)
+  }
+
+  async invalidateNamespace (namespaces: OneOrMore<string>, options?: InvalidateOptions): Promise<Invalidated> {
+    return await this.invalidate({ namespaces: [namespaces].flat() }, options)
+  }
+
+  /** Invalidates by globs over keys, which begin with the namespace: `user:123:*`. `*` is any run of characters, `?` one, `\` escapes. */
+  async invalidatePattern (patterns: OneOrMore<string>, options?: InvalidateOptions): Promise<Invalidated> {
+    return await this.invalidate({ patterns: [patterns].flat() }, options)
+  }
+
+  /** Invalidates what routes with `varyByUser` keep for a user. */
+  async invalidateUser (users: OneOrMore<string | number>, options?: InvalidateOptions): Promise<Invalidated> {
+    return await this.invalidate({ users: [users].flat() }, options)
+  }
+
+  /** Invalidates the responses to URLs: without a query, whatever their query was; with one, that query, names in any order. */
+  async invalidateUrl (urls: OneOrMore<string>, options?: InvalidateOptions): Promise<Invalidated> {
+    return await this.invalidate({ urls: [urls].flat() }, options)
+  }
+
+  /** Invalidates everything under the prefix. */
+  async invalidateAll (options: InvalidateOptions = {}): Promise<Invalidated> {
+    this.assertOpen()
+    return await this.#mark([ALL], {}, options)
+  }
+
+  async #mark (labels: readonly string[], targets: InvalidationTargets, { soft = false }: InvalidateOptions): Promise<Invalidated> {
+    if (this.#settings.enabled) await this.#store.mark(soft ? 'soft' : 'hard', labels)
+    return { ...targets, soft }
+  }
+
+  /** Resolves when the store answers. */
+  async ping (): Promise<void> {
+    this.assertOpen()
+    await this.#store.ping()
+  }
+
+  /** Resolves once the store can be used; with Redis away that is when it comes back. Routes do not wait for it. */
+  async connect (): Promise<void> {
+    this.assertOpen()
+    await this.#store.connect()
+  }
+
+  /** Frees everything the cache holds; Redis clients that you made stay open. Fastify calls it when the app closes. */
+  async close (): Promise<void> {
+    await (this.#closing ??= this.#store.close())
+  }
+
+  async [Symbol.asyncDispose] (): Promise<void> {
+    await this.close()
+  }
+
+  protected assertOpen (): void {
+    if (this.#closing !== undefined) throw new ClosedError()
+  }
+}
