@@ -32,12 +32,21 @@ const redisHit: Contestant = { name: 'Redis hit', file: 'redis-hit.js', hit: tru
 const redisByHand: Contestant = { name: 'GET by hand', file: 'redis-by-hand.js', hit: true, needsRedis: true }
 const uncachedRoute: Contestant = { name: 'route without config.cache', file: 'uncached-route.js', hit: false }
 
+const redisWithoutMarks: Contestant = { name: 'Redis hit without marks', file: 'redis-hit-without-marks.js', hit: true, xCache: 'HIT', needsRedis: true }
+const tieredHit: Contestant = { name: 'hit from memory in front of Redis', file: 'tiered-hit.js', hit: true, xCache: 'HIT', needsRedis: true }
+const tagged = (tags: number): Contestant => ({ name: `memory hit, ${tags} tags`, file: 'memory-hit-tags.js', args: [String(tags)], hit: true, xCache: 'HIT' })
+
 export const comparisons: Comparison[] = [
   { id: 'memory', title: 'memory hit / bare route that sends the same Buffer', subject: memoryHit, baseline: bareBuffer, path, floor: 0.90 },
   { id: 'serialize', title: 'memory hit / route that serializes the same object (no response schema)', subject: memoryHit, baseline: serialize, path, floor: 2 },
   { id: 'redis', title: 'Redis hit / hand-written preHandler: one GET with Buffers (node-redis with its defaults), sent as it is', subject: redisHit, baseline: redisByHand, path, floor: 0.85 },
   { id: 'uncached', title: 'route without `config.cache` / the same app without the plugin', subject: uncachedRoute, baseline: bareBuffer, path, floor: 0.98 },
   { id: 'query', title: 'memory hit / bare Buffer route, URL with two query parameters', subject: memoryHit, baseline: bareBuffer, path: `${path}?sort=name&limit=25` },
+  { id: 'tag-1', title: 'memory hit with 1 tag / without tags, something else being invalidated', subject: tagged(1), baseline: tagged(0), path, floor: 0.95 },
+  { id: 'tag-4', title: 'memory hit with 4 tags / without tags, something else being invalidated', subject: tagged(4), baseline: tagged(0), path, floor: 0.95 },
+  { id: 'tag-16', title: 'memory hit with 16 tags / without tags, something else being invalidated', subject: tagged(16), baseline: tagged(0), path, floor: 0.95 },
+  { id: 'marks', title: 'Redis hit / the same without the clock of the marks (own store)', subject: redisHit, baseline: redisWithoutMarks, path, floor: 0.90 },
+  { id: 'tiered', title: 'hit from memory in front of Redis / memory hit', subject: tieredHit, baseline: memoryHit, path, floor: 0.90 },
   { id: 'control', title: 'control: bare Buffer route / itself (shows the noise of the machine)', subject: bareBuffer, baseline: bareBuffer, path }
 ]
 

@@ -38,6 +38,16 @@ export class ResponseKey implements StoreKey {
   }
 }
 
+/** How ids of stored responses begin, `<namespace>:<METHOD>:`. */
+export const RESPONSE_ID = /^[\w.-]+:(?:GET|POST|QUERY):/
+/** What else the cache has under the prefix in Redis. */
+export const RESERVED_IDS: ReadonlyMap<string, string> = new Map([['marks', 'the marks of invalidations'], ['events', 'the events of invalidations']])
+
+/** Whether a name under the prefix can be the key of a value of the client. */
+export function isValueId (id: string): boolean {
+  return !RESPONSE_ID.test(id) && !RESERVED_IDS.has(id)
+}
+
 const READABLE_LENGTH = 200
 
 /** A path for human eyes. Braces would choose the slot in a Redis Cluster, so no client may send them. */

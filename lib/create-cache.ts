@@ -6,6 +6,7 @@ import { GuardedStore } from './store/guarded-store.ts'
 import { MemoryStore } from './store/memory-store.ts'
 import { RedisStore } from './store/redis-store.ts'
 import type { Store } from './store/store.ts'
+import { TieredStore } from './store/tiered-store.ts'
 
 /** A cache without Fastify: the same client as `fastify.cache`. Errors: every `RESPONSE_CACHE_ERR_OPTION_*`. */
 export function createCache (options: CacheOptions = {}): Cache {
@@ -20,8 +21,10 @@ export function openStore (settings: CacheSettings): GuardedStore {
   return guarded
 }
 
-function chooseStore ({ store, redis, prefix, maxBytes, clock }: CacheSettings, onFault: (fault: unknown) => void): Store {
+function chooseStore ({ store, redis, memory, prefix, clock, logger }: CacheSettings, onFault: (fault: unknown) => void): Store {
   if (store !== undefined) return checkedStore(store)
-  if (redis !== undefined) return new RedisStore({ redis, prefix, onFault })
-  return new MemoryStore({ maxBytes, clock })
+  const far = redis === undefined ? undefined : new RedisStore({ redis, prefix, onFault })
+  if (memory === undefined) return far!
+  const near = new MemoryStore({ maxBytes: memory.maxBytes, clock })
+  return far === undefined ? near : new TieredStore({ near, far, ...memory, clock, logger, onFault })
 }

@@ -59,6 +59,10 @@ export const InvalidValueError = createError(
 export const StoreUnavailableError = createError(
   'RESPONSE_CACHE_ERR_STORE_UNAVAILABLE', 'The store did not confirm %s: %s', 503)
 
+/** A store of the user's lacks a method that is optional. */
+export const StoreUnsupportedError = createError(
+  'RESPONSE_CACHE_ERR_STORE_UNSUPPORTED', 'The store cannot do this: expected it to have the optional method %s(), see docs/custom-store.md.', 500)
+
 /** The cache was used after `close()`. */
 export const ClosedError = createError(
   'RESPONSE_CACHE_ERR_CLOSED', 'The cache is closed.', 500)

@@ -2,6 +2,8 @@
 export interface Logger {
   info (details: object, message: string): void
   warn (details: object, message: string): void
+  /** Default: `warn`. */
+  error? (details: object, message: string): void
 }
 
 export const silentLogger: Logger = { info () {}, warn () {} }

@@ -25,4 +25,8 @@ export class SingleFlight<T> {
   forget (key: string): void {
     this.#flights.delete(key)
   }
+
+  forgetWhere (matches: (key: string) => boolean): void {
+    for (const key of this.#flights.keys()) if (matches(key)) this.#flights.delete(key)
+  }
 }

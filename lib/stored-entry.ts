@@ -18,7 +18,8 @@ import type { Labelled } from './marks/ledger.ts'
  */
 
 const MAGIC = 0x46524302
-const PREAMBLE_BYTES = 16
+/** With the checksum in it: two frames that begin with the same bytes are the same. */
+export const PREAMBLE_BYTES = 16
 
 /** What all entries have. Instants are milliseconds since the epoch. */
 interface Stored extends Labelled {
@@ -46,6 +47,8 @@ export interface StoredValue extends Stored {
   readonly kind: 'value'
   /** `bytes`: a Buffer as it is; `clone`: structured clone. */
   readonly encoding: 'bytes' | 'clone'
+  /** A value that was set is not replaced by one whose producer began before: that one is older, whenever it is done. */
+  readonly origin: 'set' | 'produced'
 }
 
 export type Entry = StoredResponse | StoredValue
@@ -75,6 +78,20 @@ export function decodeEntry (frame: Buffer): Entry | undefined {
   return isEntry(header) ? header : undefined
 }
 
+/** Where the header of a frame ends, by its first bytes; `undefined` when this is no frame of this version. */
+export function headerEnd (start: Buffer): number | undefined {
+  if (start.length < PREAMBLE_BYTES || start.readUInt32BE(0) !== MAGIC) return undefined
+  return PREAMBLE_BYTES + start.readUInt32BE(8)
+}
+
+/** The entry without its body, by bytes that hold at least the preamble and the header. The checksum is not compared. */
+export function decodeHeader (start: Buffer): Labelled | undefined {
+  const end = headerEnd(start)
+  if (end === undefined || start.length < end) return undefined
+  const header = parseHeader(start.toString('utf8', PREAMBLE_BYTES, end))
+  return header !== undefined && isEntry(header) ? header : undefined
+}
+
 function parseHeader (json: string): Record<string, unknown> | undefined {
   try {
     const header: unknown = JSON.parse(json)
@@ -88,7 +105,7 @@ function parseHeader (json: string): Record<string, unknown> | undefined {
 export function isEntry (header: Record<string, unknown>): header is Record<string, unknown> & Entry {
   if (typeof header.key !== 'string' || !isInstant(header.storedAt) || !isFillStamp(header.filled)) return false
   if (!Array.isArray(header.labels) || !header.labels.every((label) => typeof label === 'string')) return false
-  if (header.kind === 'value') return header.encoding === 'bytes' || header.encoding === 'clone'
+  if (header.kind === 'value') return (header.encoding === 'bytes' || header.encoding === 'clone') && (header.origin === 'set' || header.origin === 'produced')
   return header.kind === 'response' && isInstant(header.staleAt) &&
     Number.isInteger(header.status) && (header.status as number) >= 200 && (header.status as number) <= 599 &&
     Array.isArray(header.headers) && header.headers.every(isHeaderField) &&

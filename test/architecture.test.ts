@@ -8,15 +8,17 @@ import { findCycle, readImports, type Sources } from './helpers/imports.ts'
  * included. A name that ends with a slash stands for all files of the folder that have no line of their own.
  */
 const layers = [
-  ['lib/http/', 'lib/errors.ts', 'lib/logger.ts'],
+  ['lib/http/', 'lib/errors.ts', 'lib/logger.ts', 'lib/backoff.ts'],
   ['lib/marks/'],
+  ['lib/events/'],
   ['lib/stored-entry.ts', 'lib/single-flight.ts'],
   ['lib/store/store.ts', 'lib/cache-key.ts'],
   ['lib/store/'],
   ['lib/response-cache.ts'],
   ['lib/options/'],
+  ['lib/functions/'],
   ['lib/client/', 'lib/route/'],
-  ['lib/create-cache.ts'],
+  ['lib/create-cache.ts', 'lib/decorators.ts'],
   ['lib/plugin.ts'],
   ['lib/index.ts']
 ]

@@ -1,6 +1,10 @@
+import { RESERVED_IDS, RESPONSE_ID } from '../cache-key.ts'
 import { describe, expectedGot, InvalidKeyError, InvalidOptionError, MissingTtlError } from '../errors.ts'
+import { FunctionNames, wrapFunction, type Settled, type WrapOptions, type WrappedFunction } from '../functions/wrap.ts'
 import { namespaceLabel, tagLabel } from '../marks/labels.ts'
+import { globMatches } from '../marks/glob.ts'
 import type { FillStamp } from '../marks/ledger.ts'
+import { labelsOf } from '../marks/targets.ts'
 import { checkOptions, tagList } from '../options/check.ts'
 import type { Duration } from '../options/duration.ts'
 import { ttlExpected, ttlToMs } from '../options/policy.ts'
@@ -38,10 +42,6 @@ interface Prepared {
 }
 
 const LONGEST_KEY = 512
-/** The name of the marks in Redis, behind the prefix. */
-const MARKS_ID = 'marks'
-/** How the ids of stored responses begin: `<namespace>:<METHOD>:`. */
-const RESPONSE_ID = /^[\w.-]+:(?:GET|POST|QUERY):/
 
 /**
  * The client, `fastify.cache`. Keys are relative to the prefix, and what stands before their first `:` is their namespace:
@@ -54,6 +54,7 @@ export class Cache extends InvalidationClient {
   readonly #store: GuardedStore
   readonly #settings: CacheSettings
   readonly #flights = new SingleFlight<ValueBody | undefined>()
+  readonly #functions = new FunctionNames()
 
   constructor (store: GuardedStore, settings: CacheSettings) {
     super(store, settings)
@@ -79,7 +80,10 @@ export class Cache extends InvalidationClient {
     const storeKey = this.#keyOf(key)
     this.#flights.forget(key)
     if (!this.#settings.enabled) return false
-    const [found, existed] = await Promise.all([this.#read(storeKey), this.#store.delete(storeKey)])
+    // One after the other: copies and pools do not keep the order. An invalidated value may still be in the store.
+    const found = await this.#read(storeKey)
+    const existed = await this.#store.delete(storeKey)
+    await this.#store.changed([key])
     return existed && found !== undefined
   }
 
@@ -94,8 +98,9 @@ export class Cache extends InvalidationClient {
     const ttlMs = this.#ttlMs(key, { ttl })
     if (ttlMs < 1) return await this.delete(key)
     if (!this.#settings.enabled) return false
-    // An invalidated value may still be in the store.
-    const [found, existed] = await Promise.all([this.#read(storeKey), this.#store.expire(storeKey, ttlMs)])
+    const found = await this.#read(storeKey)
+    const existed = await this.#store.expire(storeKey, ttlMs)
+    await this.#store.changed([key])
     return existed && found !== undefined
   }
 
@@ -129,6 +134,20 @@ export class Cache extends InvalidationClient {
   }
 
   /**
+   * Removes the values whose keys match a glob, such as `user:123:*`, and gives the number that there were. It walks through all keys
+   * of the prefix behind other traffic, which takes a while: `invalidatePattern` takes effect at once, for responses as well. A
+   * `getOrSet` running in this process does not put its result back. Errors: `RESPONSE_CACHE_ERR_TARGET_INVALID`,
+   * `RESPONSE_CACHE_ERR_STORE_UNAVAILABLE`, `RESPONSE_CACHE_ERR_STORE_UNSUPPORTED` for a store of your own that cannot do that.
+   */
+  async deletePattern (pattern: string): Promise<number> {
+    this.assertOpen()
+    labelsOf({ patterns: [pattern] }, 'deletePattern()') // says what is wrong
+    if (!this.#settings.enabled) return 0
+    this.#flights.forgetWhere((key) => globMatches(pattern, key))
+    return await this.#store.deleteValues(pattern)
+  }
+
+  /**
    * The value, or else what `produce` gives, stored for the next call. Calls that come while it runs in this process wait for
    * its result. When it throws, all of them reject and nothing is stored; `undefined` is not stored either. Every caller
    * gets a copy of its own, the same as a later hit would give.
@@ -149,10 +168,28 @@ export class Cache extends InvalidationClient {
       const value = await produce()
       if (value === undefined) return undefined
       const prepared = this.#prepare(key, value, { ...rest, tags: tagsOf(value) })
-      if (isCurrent()) await this.#write(prepared, filled)
+      if (isCurrent()) await this.#write(prepared, 'produced', filled)
       return prepared.value
     }, mayBeJoined)
     return (stored === undefined ? undefined : decodeValueBody(stored)) as T
+  }
+
+  /**
+   * A version of `fn` that gives stored results, by its arguments. Wrap a function once, not in each request. What it reads besides
+   * its arguments (`this`, variables around it, AsyncLocalStorage) is not in the key: the user it works for has to be an argument.
+   *
+   * Concurrent calls in this process run it once. Errors reject all of them and are not stored, and neither is `undefined`.
+   * Errors: `RESPONSE_CACHE_ERR_OPTION_*`, `RESPONSE_CACHE_ERR_TTL_MISSING`.
+   */
+  wrap<This, Args extends unknown[], R> (
+    fn: (this: This, ...args: Args) => R,
+    options: WrapOptions<Settled<Args>, NoInfer<R>, NoInfer<This>>
+  ): WrappedFunction<Args, R, This> {
+    this.assertOpen()
+    const wrapped = wrapFunction(this, fn, options)
+    this.#ttlMs(options.name, { ttl: options.ttl })
+    this.#functions.take(options)
+    return wrapped
   }
 
   async #read (key: StoreKey): Promise<StoredValue | undefined> {
@@ -167,15 +204,19 @@ export class Cache extends InvalidationClient {
     const { enabled } = this.#settings
     // What this process has not heard of yet, and was invalidated before this call, does not mean the new values.
     const filled = enabled && await this.#store.refreshMarks() ? this.#store.marks.ledger.stamp : undefined
-    return await Promise.all(prepared.map(async (one) => {
+    const written = await Promise.all(prepared.map(async (one) => {
       if (one.ttlMs < 1 && enabled) await this.#store.delete(one.key)
-      return await this.#write(one, filled)
+      return await this.#write(one, 'set', filled)
     }))
+    if (!enabled) return written
+    // Not stored as far as the caller is concerned: other processes may still use what was there before.
+    const isTold = await this.#store.changed(prepared.map(({ key }) => key.id)).then(() => true, () => false)
+    return written.map((isWritten) => isWritten && isTold)
   }
 
-  async #write ({ key, value, labels, ttlMs }: Prepared, filled: FillStamp | undefined): Promise<boolean> {
+  async #write ({ key, value, labels, ttlMs }: Prepared, origin: StoredValue['origin'], filled: FillStamp | undefined): Promise<boolean> {
     if (!this.#settings.enabled || ttlMs < 1 || filled === undefined) return false
-    const stored: StoredValue = { kind: 'value', key: key.text, storedAt: this.#settings.clock(), filled, labels, ...value }
+    const stored: StoredValue = { kind: 'value', key: key.text, storedAt: this.#settings.clock(), filled, labels, origin, ...value }
     if (this.#store.marks.ledger.verdict(stored, key) !== 'live') return false
     return await this.#store.set(key, stored, ttlMs)
   }
@@ -195,7 +236,7 @@ export class Cache extends InvalidationClient {
     this.assertOpen()
     if (typeof key !== 'string' || key === '' || key.length > LONGEST_KEY || /[\r\n\0]/.test(key)) throw new InvalidKeyError(LONGEST_KEY, describe(key))
     if (RESPONSE_ID.test(key)) throw new InvalidKeyError(LONGEST_KEY, `${describe(key)}, which is kept for stored responses`)
-    if (key === MARKS_ID) throw new InvalidKeyError(LONGEST_KEY, `${describe(key)}, which is kept for the marks of invalidations`)
+    if (RESERVED_IDS.has(key)) throw new InvalidKeyError(LONGEST_KEY, `${describe(key)}, which is kept for ${RESERVED_IDS.get(key)!}`)
     return { id: key, text: key }
   }
 

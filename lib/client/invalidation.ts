@@ -1,19 +1,27 @@
 import { ClosedError } from '../errors.ts'
+import { InvalidationEvents, type EventTargets } from '../events/invalidation-events.ts'
 import { ALL } from '../marks/labels.ts'
 import { labelsOf, type Invalidated, type InvalidateOptions, type InvalidationTargets, type OneOrMore } from '../marks/targets.ts'
 import { boolean, checkOptions } from '../options/check.ts'
 import type { CacheSettings } from '../options/resolve.ts'
 import type { GuardedStore } from '../store/guarded-store.ts'
+import type { Swept } from '../store/store.ts'
 
 /** The part of the client that is not about single values: its life, and what it invalidates. */
 export class InvalidationClient implements AsyncDisposable {
   readonly #store: GuardedStore
   readonly #settings: CacheSettings
+  readonly #events: InvalidationEvents
   #closing: Promise<void> | undefined
 
   constructor (store: GuardedStore, settings: CacheSettings) {
     this.#store = store
     this.#settings = settings
+    this.#events = new InvalidationEvents({
+      log: settings.enabled ? store.events : undefined,
+      mark: async (labels) => { if (settings.enabled) await store.mark('hard', labels) },
+      logger: settings.logger
+    })
   }
 
   /**
@@ -69,6 +77,37 @@ export class InvalidationClient implements AsyncDisposable {
     return { ...targets, soft }
   }
 
+  /**
+   * Invalidates what `toTargets` gives for every such event, from any process and any service; gives back a function that ends it.
+   * May be called before Redis is there. `data` is what JSON has kept of it, and what whoever may write to Redis has put there.
+   * Errors: `RESPONSE_CACHE_ERR_TARGET_INVALID`.
+   */
+  invalidateOn<Data = unknown> (event: string, toTargets: EventTargets<Data>): () => void {
+    this.assertOpen()
+    return this.#events.on(event, toTargets)
+  }
+
+  /**
+   * Tells an event to the handlers of all processes. When it has resolved, what the handlers of this process name is invalidated as
+   * by `invalidate`, and those of the others follow.
+   *
+   * Errors: `RESPONSE_CACHE_ERR_TARGET_INVALID` for what is no event or not to be said in JSON, and
+   * `RESPONSE_CACHE_ERR_STORE_UNAVAILABLE` when Redis did not confirm; publishing again is harmless.
+   */
+  async publish (event: string, data?: unknown): Promise<void> {
+    this.assertOpen()
+    await this.#events.publish(event, data)
+  }
+
+  /**
+   * Gives back the memory of what is invalidated, which otherwise returns when its time to live is over. It walks through everything
+   * under the prefix behind other traffic, which takes a while. Errors as for `deletePattern`.
+   */
+  async sweep (): Promise<Swept> {
+    this.assertOpen()
+    return this.#settings.enabled ? await this.#store.sweep() : { scanned: 0, removed: 0 }
+  }
+
   /** Resolves when the store answers. */
   async ping (): Promise<void> {
     this.assertOpen()
@@ -79,11 +118,12 @@ export class InvalidationClient implements AsyncDisposable {
   async connect (): Promise<void> {
     this.assertOpen()
     await this.#store.connect()
+    await this.#events.ready()
   }
 
   /** Frees everything the cache holds; Redis clients that you made stay open. Fastify calls it when the app closes. */
   async close (): Promise<void> {
-    await (this.#closing ??= this.#store.close())
+    await (this.#closing ??= this.#events.close().then(async () => { await this.#store.close() }))
   }
 
   async [Symbol.asyncDispose] (): Promise<void> {

@@ -1,3 +1,5 @@
+import { crc32 } from 'node:zlib'
+
 /*
  * What a mark can name. Every stored response and value has labels; an invalidation marks labels, and whatever carries one of
  * them and was filled before is dead. A letter tells the kinds apart.
@@ -26,6 +28,14 @@ export function userLabel (user: string | number): string {
 /** One entry by its id: what follows the prefix of its Redis key. */
 export function keyLabel (id: string): string {
   return `k:${id.toWellFormed()}`
+}
+
+/** So many, that a fleet that sets values all the time has no more marks of it than these. */
+const BUCKETS = 4096
+
+/** The bucket of a value. A change of one value concerns the copies of all in its bucket: they are read again. */
+export function bucketOf (id: string): string {
+  return (crc32(id.toWellFormed()) % BUCKETS).toString(36)
 }
 
 /** Entries by a glob over their ids. */

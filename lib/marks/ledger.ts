@@ -1,4 +1,4 @@
-import { ALL, keyLabel } from './labels.ts'
+import { ALL, bucketOf, keyLabel } from './labels.ts'
 import { globMatches } from './glob.ts'
 
 /**
@@ -14,8 +14,11 @@ export interface FillStamp {
 /** Hard: what was filled before is never used again. Soft: it is no longer fresh. */
 export type MarkKind = 'hard' | 'soft'
 
+/** What the ledger keeps stamps of. Changed: a value of the bucket `label` was set or removed, so that copies made before are outdated. */
+export type StampKind = MarkKind | 'changed'
+
 export interface Mark {
-  readonly kind: MarkKind
+  readonly kind: StampKind
   readonly label: string
   readonly stamp: number
 }
@@ -37,7 +40,7 @@ export class MarkLedger {
   #incarnation: string | undefined
   #clock = 0
   #floor = 0
-  readonly #stamps: Record<MarkKind, Map<string, number>> = { hard: new Map(), soft: new Map() }
+  readonly #stamps: Record<StampKind, Map<string, number>> = { hard: new Map(), soft: new Map(), changed: new Map() }
   /** Apart, because each is compared with every entry. */
   readonly #patterns: Record<MarkKind, Map<string, number>> = { hard: new Map(), soft: new Map() }
   #keys = 0
@@ -79,7 +82,7 @@ export class MarkLedger {
   }
 
   #learn ({ kind, label, stamp }: Mark): void {
-    const stamps = label.startsWith('p:') ? this.#patterns[kind] : this.#stamps[kind]
+    const stamps = kind !== 'changed' && label.startsWith('p:') ? this.#patterns[kind] : this.#stamps[kind]
     const known = stamps.get(label)
     if (stamp <= this.#floor || (known !== undefined && known >= stamp)) return
     if (known === undefined && label.startsWith('k:')) this.#keys++
@@ -115,6 +118,12 @@ export class MarkLedger {
     return this.#isMarked('soft', filled.stamp, labels, key) ? 'stale' : 'live'
   }
 
+  /** Whether a copy of a value, asked for when this process knew the stamp, is still what is stored. */
+  isCurrent (copied: FillStamp, { id }: { readonly id: string }): boolean {
+    if (copied.incarnation !== this.#incarnation || copied.stamp < this.#floor) return false
+    return copied.stamp >= this.#clock || !isNewer(this.#stamps.changed.get(bucketOf(id)), copied.stamp)
+  }
+
   #isMarked (kind: MarkKind, filledAt: number, labels: readonly string[], key: { readonly id: string }): boolean {
     const stamps = this.#stamps[kind]
     const patterns = this.#patterns[kind]
@@ -125,8 +134,9 @@ export class MarkLedger {
     return this.#keys > 0 && isNewer(stamps.get(keyLabel(key.id)), filledAt)
   }
 
-  #all (): Array<{ kind: MarkKind, stamps: Map<string, number> }> {
-    return (['hard', 'soft'] as const).flatMap((kind) => [{ kind, stamps: this.#stamps[kind] }, { kind, stamps: this.#patterns[kind] }])
+  #all (): Array<{ kind: StampKind, stamps: Map<string, number> }> {
+    const kinds = (['hard', 'soft'] as const).flatMap((kind) => [{ kind, stamps: this.#stamps[kind] }, { kind, stamps: this.#patterns[kind] }])
+    return [...kinds, { kind: 'changed', stamps: this.#stamps.changed }]
   }
 }
 

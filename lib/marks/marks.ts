@@ -8,6 +8,8 @@ export interface Marks {
    * resolves. Rejects when the marks are not confirmed.
    */
   mark (kind: MarkKind, labels: readonly string[]): void | Promise<void>
+  /** Says that values were set or removed: copies of them that a process keeps are not used any longer. Resolves and rejects like `mark`. */
+  changed (ids: readonly string[]): void | Promise<void>
   /** Brings the ledger up to date with all marks that were confirmed before the call. Rejects when it cannot. */
   refresh (): void | Promise<void>
 }
@@ -37,6 +39,9 @@ export class LocalMarks implements Marks {
     const tooMany = ledger.size - this.#most
     if (tooMany > 0) ledger.raiseFloor(oldest(ledger, tooMany + Math.floor(this.#most * DROPPED_AT_ONCE)))
   }
+
+  /** There are no copies. */
+  changed (): void {}
 
   refresh (): void {}
 

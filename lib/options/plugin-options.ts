@@ -4,6 +4,17 @@ import type { Store } from '../store/store.ts'
 import type { Duration } from './duration.ts'
 import type { RouteCacheOptions, UserFunction } from './route-options.ts'
 
+/** Entries in this process. */
+export interface MemoryOptions {
+  /** Bound in bytes. Default 64 MB. */
+  maxBytes?: number
+  /**
+   * With `redis`: when a process cannot hear of the invalidations of others, its copies are used for so many milliseconds at most.
+   * `0`: the marks are read for every hit. Default 5000.
+   */
+  maxBlindMs?: number
+}
+
 /** Options of `createCache()`, and of the plugin as far as they are not about HTTP. */
 export interface CacheOptions {
   /**
@@ -21,8 +32,12 @@ export interface CacheOptions {
   /** `false`: nothing is looked up or stored; requests say `X-Cache: BYPASS`. Default `true`. */
   enabled?: boolean
 
-  /** Bound of the memory store in bytes, used when there is no `redis` and no `store`. Default 64 MB. */
-  memory?: { maxBytes?: number }
+  /**
+   * Entries in this process. Without `redis` and `store` they are kept here only, which is the default. With `redis`, memory has
+   * copies of what is asked for often: hits then cost no round trip, and see the invalidations of other processes milliseconds
+   * later, see docs/memory-and-redis.md. `false`, the default with `redis`: none.
+   */
+  memory?: MemoryOptions | false
 
   /** Lifetimes by name for `ttl: 'long'`. Default `{ short: '1m', medium: '5m', long: '1h', day: '24h' }`, extended by yours. */
   ttls?: Record<string, Duration>

@@ -3,9 +3,9 @@ import { silentLogger, type Logger } from '../logger.ts'
 import type { RedisOption } from '../store/redis-client.ts'
 import type { Store } from '../store/store.ts'
 import type { CacheRequest } from './cache-request.ts'
-import { boolean, checkOptions, duration, func, isPlainObject, NAMESPACE, object, positiveInteger, type Rule, type Rules } from './check.ts'
+import { boolean, checkOptions, duration, either, func, isPlainObject, NAMESPACE, object, positiveInteger, type Rule, type Rules } from './check.ts'
 import { durationToMs, type Duration } from './duration.ts'
-import type { CacheOptions, ResponseCacheOptions } from './plugin-options.ts'
+import type { CacheOptions, MemoryOptions, ResponseCacheOptions } from './plugin-options.ts'
 import { checkRouteOptions, ownCopy, TokenSubject, type PolicySources } from './policy.ts'
 import type { RouteCacheOptions } from './route-options.ts'
 
@@ -15,7 +15,8 @@ export interface CacheSettings {
   readonly store: Store | undefined
   readonly prefix: string
   readonly enabled: boolean
-  readonly maxBytes: number
+  /** Entries or copies in this process. */
+  readonly memory: { readonly maxBytes: number, readonly maxBlindMs: number } | undefined
   readonly ttls: ReadonlyMap<string, number>
   readonly namespaces: Readonly<Record<string, RouteCacheOptions>>
   readonly defaults: RouteCacheOptions
@@ -36,9 +37,10 @@ export interface PluginSettings extends CacheSettings {
 const MINUTE_MS = 60_000
 const BUILT_IN_TTLS = { short: MINUTE_MS, medium: 5 * MINUTE_MS, long: 60 * MINUTE_MS, day: 24 * 60 * MINUTE_MS }
 const DEFAULT_MEMORY_BYTES = 64 * 1024 * 1024
+const DEFAULT_MAX_BLIND_MS = 5000
 
 const redis: Rule = {
-  expected: 'a URL such as \'redis://127.0.0.1:6379\', options of a node-redis client, cluster or sentinel, or a node-redis client',
+  expected: 'a URL such as \'redis://127.0.0.1:6379\', options of a node-redis client (its host and port are in "socket"), cluster or sentinel, or a node-redis client',
   secret: true,
   accepts: (value) => typeof value === 'string' ? isRedisUrl(value) : isRedisObject(value)
 }
@@ -49,6 +51,7 @@ function isRedisObject (value: unknown): boolean {
   if (typeof value.withTypeMapping === 'function') return true
   const prototype: unknown = Object.getPrototypeOf(value)
   if (prototype !== null && prototype !== Object.prototype) return false
+  if ('host' in value || 'port' in value) return false // ioredis has them there
   return value.url === undefined || (typeof value.url === 'string' && isRedisUrl(value.url))
 }
 
@@ -77,7 +80,7 @@ const CACHE_RULES: Rules<CacheOptions> = {
   store,
   prefix,
   enabled: boolean,
-  memory: object,
+  memory: either(object, { expected: 'false', accepts: (value) => value === false }),
   ttls: object,
   namespaces: object,
   defaults: object,
@@ -106,10 +109,7 @@ export function pluginSettings (options: ResponseCacheOptions, logger: Logger): 
 }
 
 function settingsOf (options: CacheOptions, where: string): CacheSettings {
-  checkOptions(options.memory ?? {}, { maxBytes: positiveInteger }, `memory in ${where}`)
   checkOptions(options.timeouts ?? {}, { read: duration, write: duration }, `timeouts in ${where}`)
-  const chosen = ['redis', 'store', 'memory'].filter((name) => options[name as keyof CacheOptions] !== undefined)
-  if (chosen.length > 1) throw new OptionConflictError(where, `entries are kept in one place; keep one of ${chosen.map((name) => `"${name}"`).join(' and ')}.`)
   const ttls = ttlsOf(options.ttls ?? {}, where)
   const defaults = options.defaults ?? {}
   checkRouteOptions(defaults, ttls, `defaults in ${where}`)
@@ -119,7 +119,7 @@ function settingsOf (options: CacheOptions, where: string): CacheSettings {
     store: options.store,
     prefix: options.prefix ?? 'cache',
     enabled: options.enabled ?? true,
-    maxBytes: options.memory?.maxBytes ?? DEFAULT_MEMORY_BYTES,
+    memory: memoryOf(options, where),
     ttls,
     namespaces: namespacesOf(options.namespaces ?? {}, ttls, where),
     defaults: ownCopy(defaults),
@@ -128,6 +128,17 @@ function settingsOf (options: CacheOptions, where: string): CacheSettings {
     clock: options.clock ?? Date.now,
     logger: options.logger ?? silentLogger
   }
+}
+
+function memoryOf ({ redis, store, memory }: CacheOptions, where: string): CacheSettings['memory'] {
+  checkOptions<MemoryOptions>(memory || {}, { maxBytes: positiveInteger, maxBlindMs: { expected: 'a number of milliseconds, 0 or more', accepts: (value) => Number.isInteger(value) && (value as number) >= 0 } }, `memory in ${where}`)
+  const conflict = (text: string) => new OptionConflictError(where, text)
+  if (store !== undefined && redis !== undefined) throw conflict('entries are kept in "redis" or in "store"; keep one of them.')
+  if (store !== undefined && memory) throw conflict('"memory" stands in front of "redis"; an own "store" has to do that itself.')
+  if (redis === undefined && store === undefined && memory === false) throw conflict('without "memory" entries need a place: add "redis" or "store", or say enabled: false.')
+  if (redis === undefined && memory && memory.maxBlindMs !== undefined) throw conflict('"maxBlindMs" only has a meaning with "redis".')
+  if (store !== undefined || memory === false || (redis !== undefined && memory === undefined)) return undefined
+  return { maxBytes: memory?.maxBytes ?? DEFAULT_MEMORY_BYTES, maxBlindMs: memory?.maxBlindMs ?? DEFAULT_MAX_BLIND_MS }
 }
 
 function ttlsOf (given: Record<string, Duration>, where: string): ReadonlyMap<string, number> {

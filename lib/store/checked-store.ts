@@ -5,6 +5,9 @@ import { isPromise, type MaybePromise, type Store, type StoreKey } from './store
 export function checkedStore (store: Store): Store {
   return {
     ...store.marks === undefined ? {} : { marks: store.marks },
+    ...store.events === undefined ? {} : { events: store.events },
+    ...store.deleteValues === undefined ? {} : { deleteValues: (glob, options) => store.deleteValues!(glob, options) },
+    ...store.sweep === undefined ? {} : { sweep: (isDead, options) => store.sweep!(isDead, options) },
     get (key: StoreKey): MaybePromise<Entry | undefined> {
       const found = store.get(key)
       return isPromise(found) ? found.then(checked) : checked(found)

@@ -110,7 +110,7 @@ function named (id: string): StoreKey {
 }
 
 function value (body: Buffer, key: StoreKey = KEY): StoredValue {
-  return { kind: 'value', key: key.text, storedAt: 1_700_000_000_000, filled: FILLED, labels: ['n:contract', 't:\ud83d\ude00'], encoding: 'bytes', body }
+  return { kind: 'value', key: key.text, storedAt: 1_700_000_000_000, filled: FILLED, labels: ['n:contract', 't:\ud83d\ude00'], encoding: 'bytes', origin: 'set', body }
 }
 
 function response (own: Partial<StoredResponse>): StoredResponse {

@@ -1,10 +1,11 @@
-import { StoreUnavailableError } from '../errors.ts'
+import { StoreUnavailableError, StoreUnsupportedError } from '../errors.ts'
+import { LocalEventLog, type EventLog } from '../events/event-log.ts'
 import type { Logger } from '../logger.ts'
 import type { MarkKind } from '../marks/ledger.ts'
 import { LocalMarks, type Marks } from '../marks/marks.ts'
 import type { Entry } from '../stored-entry.ts'
 import { StoreHealth } from './store-health.ts'
-import { isPromise, type MaybePromise, type Store, type StoreKey } from './store.ts'
+import { isPromise, type MaybePromise, type Store, type StoreKey, type Swept } from './store.ts'
 
 /** What a read gives when the store could not answer. */
 export const UNAVAILABLE = Symbol('store unavailable')
@@ -22,6 +23,8 @@ export interface GuardOptions {
  */
 export class GuardedStore {
   readonly marks: Marks
+  /** Its `append` rejects like `delete`. */
+  readonly events: EventLog
   readonly #store: Store
   readonly #options: GuardOptions
   readonly #reading: StoreHealth
@@ -31,6 +34,11 @@ export class GuardedStore {
     this.#store = store
     this.marks = store.marks ?? new LocalMarks(options)
     this.#options = options
+    const events = store.events ?? new LocalEventLog()
+    this.events = {
+      append: async (json) => { await this.#confirmed('the event', () => events.append(json)) },
+      follow: (listener) => events.follow(listener)
+    }
     this.#reading = new StoreHealth('read', options)
     this.#writing = new StoreHealth('write', options)
   }
@@ -67,6 +75,11 @@ export class GuardedStore {
     await this.#confirmed('the invalidation', () => this.marks.mark(kind, labels))
   }
 
+  /** Says that values were set or removed, for copies of them in other processes. Rejects like `delete`. */
+  async changed (ids: readonly string[]): Promise<void> {
+    await this.#confirmed('the change', () => this.marks.changed(ids))
+  }
+
   /** Brings what is known of the marks up to date; tells whether that was possible. */
   async refreshMarks (): Promise<boolean> {
     try {
@@ -81,6 +94,23 @@ export class GuardedStore {
   /** Rejects like `delete`. */
   async expire (key: StoreKey, ttlMs: number): Promise<boolean> {
     return await this.#confirmed('expire', () => this.#store.expire(key, ttlMs))
+  }
+
+  /** Removes values by a glob. Has no deadline; rejects like `delete`. */
+  async deleteValues (glob: string): Promise<number> {
+    const { deleteValues } = this.#store
+    if (deleteValues === undefined) throw new StoreUnsupportedError('deleteValues')
+    return await this.#walked('the deletion', () => deleteValues.call(this.#store, glob, { onRemoved: async (ids) => { await this.changed(ids) } }))
+  }
+
+  /** Removes dead entries. Has no deadline; rejects like `delete`. */
+  async sweep (): Promise<Swept> {
+    const { sweep } = this.#store
+    if (sweep === undefined) throw new StoreUnsupportedError('sweep')
+    return await this.#walked('the sweep', async () => {
+      await this.marks.refresh()
+      return await sweep.call(this.#store, (entry, key) => this.marks.ledger.verdict(entry, key) === 'dead', {})
+    })
   }
 
   /** Rejects like `delete`. */
@@ -149,13 +179,26 @@ export class GuardedStore {
     }
   }
 
+  async #walked<T> (walk: string, run: () => Promise<T>): Promise<T> {
+    try {
+      return await run()
+    } catch (fault) {
+      throw unconfirmed(walk, fault)
+    }
+  }
+
   async #confirmed<T> (operation: string, run: () => MaybePromise<T>): Promise<T> {
     try {
       return await this.#write(run)
     } catch (fault) {
-      throw new StoreUnavailableError(operation, fault instanceof Error ? fault.message : String(fault), { cause: fault })
+      throw unconfirmed(operation, fault)
     }
   }
+}
+
+function unconfirmed (operation: string, fault: unknown): Error {
+  if (fault instanceof StoreUnavailableError) return fault
+  return new StoreUnavailableError(operation, fault instanceof Error ? fault.message : String(fault), { cause: fault })
 }
 
 /** What comes after `ms` milliseconds is too late, and rejects. */

@@ -1,7 +1,13 @@
+import { setImmediate as nextTurn } from 'node:timers/promises'
+import { globMatches } from '../marks/glob.ts'
 import { entryBytes, type Entry } from '../stored-entry.ts'
-import type { Store, StoreKey } from './store.ts'
+import type { DeleteValuesOptions, IsDead, Store, StoreKey, Swept, WalkOptions } from './store.ts'
+
+/** What is looked at in one turn of the event loop. */
+const CHUNK = 500
 
 interface Slot {
+  readonly key: StoreKey
   readonly entry: Entry
   readonly bytes: number
   expiresAt: number
@@ -36,7 +42,7 @@ export class MemoryStore implements Store {
     this.#remove(key.text)
     const bytes = entryBytes(entry)
     if (bytes > this.#maxBytes) return
-    this.#slots.set(key.text, { entry, bytes, expiresAt: this.#now() + ttlMs, visited: false })
+    this.#slots.set(key.text, { key, entry, bytes, expiresAt: this.#now() + ttlMs, visited: false })
     this.#bytes += bytes
     this.#makeRoom()
   }
@@ -59,6 +65,31 @@ export class MemoryStore implements Store {
     return slot === undefined ? undefined : slot.expiresAt - this.#now()
   }
 
+  /** Removes the values of the client whose keys match a glob; gives their number. */
+  async deleteValues (glob: string, { signal, onRemoved }: DeleteValuesOptions = {}): Promise<number> {
+    const wanted = glob.toWellFormed()
+    let removed = 0
+    await this.#walk(signal, async (slots) => {
+      const gone = slots.filter(({ entry, key }) => entry.kind === 'value' && globMatches(wanted, key.id.toWellFormed()))
+      for (const { key } of gone) if (this.delete(key)) removed++
+      if (gone.length > 0) await onRemoved?.(gone.map(({ key }) => key.id))
+    })
+    return removed
+  }
+
+  /** Judges all entries and removes the dead ones, and those whose time is over. */
+  async sweep (isDead: IsDead, { signal }: WalkOptions = {}): Promise<Swept> {
+    let scanned = 0
+    let removed = 0
+    await this.#walk(signal, async (slots) => {
+      const dead = slots.filter(({ entry, key, expiresAt }) => expiresAt <= this.#now() || isDead(entry, key))
+      for (const { key } of dead) this.#remove(key.text)
+      scanned += slots.length
+      removed += dead.length
+    })
+    return { scanned, removed }
+  }
+
   ping (): void {}
 
   connect (): void {}
@@ -66,6 +97,22 @@ export class MemoryStore implements Store {
   close (): void {
     this.#slots.clear()
     this.#bytes = 0
+  }
+
+  /**
+   * Visits what is there, some entries in each turn of the event loop. What is put behind meanwhile is met too, but a walk does not
+   * run after those who keep storing: it ends after twice as many entries as there were.
+   */
+  async #walk (signal: AbortSignal | undefined, visit: (slots: Slot[]) => Promise<void>): Promise<void> {
+    signal?.throwIfAborted()
+    const slots = this.#slots.values()
+    for (let left = 2 * this.#slots.size; left > 0; left -= CHUNK) {
+      const chunk = next(slots, CHUNK)
+      if (chunk.length > 0) await visit(chunk)
+      if (chunk.length < CHUNK) return
+      await nextTurn()
+      signal?.throwIfAborted()
+    }
   }
 
   #live (key: StoreKey): Slot | undefined {
@@ -96,4 +143,15 @@ export class MemoryStore implements Store {
       }
     }
   }
+}
+
+/** Up to `count` more of an iterator, which goes on where it stands. */
+function next<T> (items: Iterator<T, undefined>, count: number): T[] {
+  const found: T[] = []
+  while (found.length < count) {
+    const { done, value } = items.next()
+    if (done === true) break
+    found.push(value)
+  }
+  return found
 }

@@ -12,8 +12,18 @@ export interface ConnectedRedis {
   pTTL (key: string): Promise<unknown>
   zmScore (key: string, members: string[]): Promise<unknown>
   zRangeWithScores (key: string, min: string, max: string, options: { BY: 'SCORE', LIMIT: { offset: number, count: number } }): Promise<unknown>
-  eval (script: string, options: { keys: string[], arguments: string[] }): Promise<unknown>
+  eval (script: string, options: { keys: string[], arguments: Array<string | Buffer> }): Promise<unknown>
   withTypeMapping (mapping: Record<number, unknown>): unknown
+  /** Of single clients; pools lend one. */
+  duplicate? (): unknown
+  execute? (task: (client: unknown) => unknown): Promise<unknown>
+  /** Of all but pools. */
+  subscribe? (channel: string, listener: (message: unknown) => void): Promise<unknown>
+  unsubscribe? (channel: string, listener: (message: unknown) => void): Promise<unknown>
+  /** Of clusters. */
+  nodeClient? (node: never): unknown
+  /** Of Sentinels. */
+  acquire? (): unknown
   on (event: string, listener: (error: Error) => void): unknown
   off (event: string, listener: (error: Error) => void): unknown
 }

@@ -1,4 +1,5 @@
 import type { RedisClientOptions, RedisClusterOptions, RedisSentinelOptions } from 'redis'
+import { backOff, retryMs } from '../backoff.ts'
 import type { ConnectedRedis, RedisOption } from './redis-client.ts'
 
 /** A Redis client and what its owner may do with it. */
@@ -14,7 +15,7 @@ export interface OpenRedis {
  * What all clients of node-redis have in common for those who open and close them. Their own types have type parameters for
  * modules and reply types that no common type fits, hence the casts below.
  */
-interface OwnedRedis extends ConnectedRedis {
+export interface OwnedRedis extends ConnectedRedis {
   readonly isReady: boolean
   connect (): Promise<unknown>
   close (): Promise<unknown>
@@ -22,7 +23,6 @@ interface OwnedRedis extends ConnectedRedis {
 }
 
 const CLOSE_MS = 1000
-const LONGEST_RETRY_MS = 2000
 const MOST_COMMANDS = 20_000
 
 /** Makes a client of what the option says, or takes the one it is. Loads node-redis only when a client has to be made. */
@@ -73,10 +73,6 @@ function withoutTimeout<Options extends { commandOptions?: object | undefined }>
   return { ...options, commandOptions: { timeout: 0, ...options.commandOptions } }
 }
 
-function retryMs (retries: number): number {
-  return Math.min(50 * 2 ** retries, LONGEST_RETRY_MS) + Math.floor(Math.random() * 200)
-}
-
 function ownedRedis (client: OwnedRedis, onFault: (fault: unknown) => void): OpenRedis {
   const closing = new AbortController()
   const connected = connectAtLast(client, closing.signal, onFault)
@@ -96,7 +92,7 @@ function ownedRedis (client: OwnedRedis, onFault: (fault: unknown) => void): Ope
 }
 
 /** A single client keeps trying by itself; a cluster or sentinel gives up when none of its nodes answers, so it is asked again. */
-async function connectAtLast (client: OwnedRedis, closed: AbortSignal, onFault: (fault: unknown) => void): Promise<void> {
+export async function connectAtLast (client: OwnedRedis, closed: AbortSignal, onFault: (fault: unknown) => void): Promise<void> {
   for (let retries = 0; !closed.aborted; retries++) {
     try {
       await client.connect()
@@ -104,19 +100,9 @@ async function connectAtLast (client: OwnedRedis, closed: AbortSignal, onFault: 
     } catch (fault) {
       if (closed.aborted) return
       onFault(fault)
-      await sleep(retryMs(retries), closed)
+      await backOff(retries, closed)
     }
   }
-}
-
-function sleep (ms: number, ended: AbortSignal): Promise<void> {
-  return new Promise((resolve) => {
-    const timer = setTimeout(resolve, ms)
-    ended.addEventListener('abort', () => {
-      clearTimeout(timer)
-      resolve()
-    }, { once: true })
-  })
 }
 
 async function withinMs (ms: number, promise: Promise<unknown>): Promise<void> {
@@ -126,7 +112,7 @@ async function withinMs (ms: number, promise: Promise<unknown>): Promise<void> {
 }
 
 /** Ends a client whatever its state is; one that is closed already says so with an error. */
-async function destroy (client: OwnedRedis): Promise<void> {
+export async function destroy (client: OwnedRedis): Promise<void> {
   try {
     await client.destroy()
   } catch (fault) {

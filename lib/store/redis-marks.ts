@@ -1,69 +1,10 @@
 import { randomBytes, randomInt } from 'node:crypto'
-import { MarkLedger, type Mark, type MarkKind } from '../marks/ledger.ts'
+import { bucketOf } from '../marks/labels.ts'
+import { MarkLedger, type FillStamp, type Mark, type MarkKind, type StampKind } from '../marks/ledger.ts'
 import { DROPPED_AT_ONCE, MOST_MARKS, type Marks } from '../marks/marks.ts'
+import { CLOCK, COPIES, FLOOR, INCARNATION, LEAST_INCARNATION, MARK, MARK_SCRIPT, parseMarksMessage, type MarksMessage } from './mark-script.ts'
 import type { ConnectedRedis } from './redis-client.ts'
 import type { MaybePromise } from './store.ts'
-
-/*
- * Marks that all processes share: one sorted set, so that it is there as a whole or not at all, whatever Redis evicts.
- *
- *   member       score
- *   i            the incarnation, a random negative number: a set that was lost and made anew has another one
- *   f            the floor: marks up to it have been dropped
- *   h<label>     the stamp of the newest hard mark of the label
- *   s<label>     … of the newest soft one
- *   o<process>   later than the newest mark that this process has set: when it is gone, so may be marks
- *   c            the clock: later than all of these
- *
- * All scores above the floor differ. They are microseconds, later than all that were given out before and later than the clock of
- * the Redis server, never that of an app. What is newer than a stamp is a range by score, and so is what the floor drops.
- */
-
-const INCARNATION = 'i'
-const FLOOR = 'f'
-const CLOCK = 'c'
-
-/** What the caller knows counts for the same incarnation only: after a failover or an old snapshot the server may know less. */
-const MARK_SCRIPT = `
-local key, most, dropped, fresh, own = KEYS[1], tonumber(ARGV[1]), tonumber(ARGV[2]), ARGV[3], ARGV[7]
-local known = { incarnation = tonumber(ARGV[4]), clock = tonumber(ARGV[5]), floor = tonumber(ARGV[6]) }
-local function text (number) return string.format('%.0f', number) end
-local function score (member) return tonumber(redis.call('ZSCORE', key, member) or nil) end
-local time = redis.call('TIME')
-local now = time[1] * 1000000 + time[2]
-if not score('${INCARNATION}') then
-  redis.call('ZADD', key, fresh, '${INCARNATION}', 0, '${FLOOR}', text(now), '${CLOCK}')
-end
-local incarnation, before, ownBefore = score('${INCARNATION}'), score('${CLOCK}'), score(own) or -1
-local clock = before
-if incarnation == known.incarnation then
-  if known.clock > clock then
-    clock = known.clock
-    if now <= clock then -- the clock of this server is behind: what was filled meanwhile may look newer than what was marked meanwhile
-      redis.call('ZREMRANGEBYSCORE', key, '(0', text(clock))
-      redis.call('ZADD', key, text(clock), '${FLOOR}')
-      clock = clock + 1
-    end
-    redis.call('ZADD', key, text(clock), '${CLOCK}')
-  end
-  if known.floor > score('${FLOOR}') then redis.call('ZADD', key, text(known.floor), '${FLOOR}') end
-end
-if #ARGV > 7 then
-  local stamp = math.max(clock, now)
-  for at = 8, #ARGV do
-    stamp = stamp + 1
-    redis.call('ZADD', key, text(stamp), ARGV[at])
-  end
-  clock = stamp + 2
-  redis.call('ZADD', key, text(stamp + 1), own, text(clock), '${CLOCK}')
-  if redis.call('ZCARD', key) - 3 > most then
-    local last = redis.call('ZRANGE', key, 1 + dropped, 1 + dropped, 'WITHSCORES')
-    redis.call('ZREMRANGEBYRANK', key, 2, 1 + dropped)
-    redis.call('ZADD', key, last[2], '${FLOOR}')
-  end
-end
-return { text(incarnation), text(before), text(clock), text(score('${FLOOR}')), text(ownBefore) }
-`
 
 const PAGE = 1000
 /** Replication is behind by far less. */
@@ -74,6 +15,22 @@ interface Head {
   readonly incarnation: string
   readonly clock: number
   readonly floor: number
+}
+
+/** What this process knew when it asked for what it then kept a copy of. */
+export interface CopyStamp extends FillStamp {
+  readonly copies: number
+}
+
+/** Marks labels; says that a process keeps copies; says that values were changed, if one does. */
+type Occasion = 'mark' | 'copies' | 'change'
+
+export interface RedisMarksOptions {
+  readonly open: () => MaybePromise<ConnectedRedis>
+  readonly prefix: string
+  readonly most?: number
+  /** Milliseconds that never go back. */
+  readonly monotonic?: () => number
 }
 
 export class RedisMarks implements Marks {
@@ -87,10 +44,33 @@ export class RedisMarks implements Marks {
   /** The read that is going to be sent: whoever asks before it is, shares it. */
   #next: Promise<void> | undefined
 
-  constructor ({ open, prefix, most = MOST_MARKS }: { open: () => MaybePromise<ConnectedRedis>, prefix: string, most?: number }) {
+  /** The number of `m` in this incarnation, once this process has said that it keeps copies. */
+  #copies: { readonly incarnation: string, readonly number: number } | undefined
+  #confirmedAt = -Infinity
+  #doubtedAt = -Infinity
+  readonly #now: () => number
+
+  constructor ({ open, prefix, most = MOST_MARKS, monotonic = () => performance.now() }: RedisMarksOptions) {
     this.#open = open
     this.#key = `${prefix}:marks`
     this.#most = most
+    this.#now = monotonic
+  }
+
+  /** Where marks are told of. */
+  get channel (): string {
+    return this.#key
+  }
+
+  /** Milliseconds since all marks of the moment were known. */
+  get blindMs (): number {
+    return this.#now() - this.#confirmedAt
+  }
+
+  /** Marks may have been missed: nothing is confirmed until the next refresh. */
+  doubt (): void {
+    this.#doubtedAt = this.#now()
+    this.#confirmedAt = -Infinity
   }
 
   /** One read serves all requests of a turn of the event loop. It is sent when nobody can join it any more. */
@@ -98,36 +78,82 @@ export class RedisMarks implements Marks {
     this.#next ??= new Promise((resolve, reject) => {
       setImmediate(() => {
         this.#next = undefined
-        this.#refresh().then(resolve, reject)
+        const sentAt = this.#now()
+        this.#refresh().then(() => {
+          if (sentAt >= this.#doubtedAt && sentAt > this.#confirmedAt) this.#confirmedAt = sentAt
+          resolve()
+        }, reject)
       })
     })
     return this.#next
   }
 
   async mark (kind: MarkKind, labels: readonly string[]): Promise<void> {
-    const members = labels.map((label) => memberOf({ kind, label }))
-    for (let at = 0; at < members.length; at += PAGE) await this.#mark(members.slice(at, at + PAGE))
+    await this.#markAll(labels.map((label) => memberOf({ kind, label })), 'mark')
   }
 
-  async #mark (members: readonly string[]): Promise<void> {
-    const { ledger } = this
-    const { head, before, isLost } = await this.#run(members)
+  async changed (ids: readonly string[]): Promise<void> {
+    const buckets = new Set(ids.map(bucketOf))
+    await this.#markAll([...buckets].map((label) => memberOf({ kind: 'changed', label })), 'change')
+  }
+
+  async #markAll (members: readonly string[], occasion: Occasion): Promise<void> {
+    for (let at = 0; at < members.length; at += PAGE) await this.#mark(members.slice(at, at + PAGE), occasion)
+  }
+
+  async #mark (members: readonly string[], occasion: Occasion): Promise<void> {
+    const { head, before, isLost, copies } = await this.#run(members, occasion)
     if (isLost) return await this.#heal(before)
-    if (ledger.incarnation === head.incarnation && ledger.clock === before) {
-      ledger.learn(members.map((member, at) => markOf({ value: member, score: head.clock - members.length - 1 + at })), head.clock)
-      ledger.raiseFloor(head.floor)
-    } else {
-      await this.#catchUp(head)
-    }
+    const isMarked = occasion === 'mark' || copies !== 0
+    if (!isMarked || !this.#learn({ ...head, before, members })) await this.#catchUp(head)
+  }
+
+  /** What is told of marks that were set. Whether nothing is missing between them and what was known. */
+  #learn ({ incarnation, before, clock, floor, members }: MarksMessage): boolean {
+    const { ledger } = this
+    if (ledger.incarnation !== incarnation || ledger.clock < before) return false
+    if (ledger.clock < clock) ledger.learn(members.map((member, at) => markOf({ value: member, score: clock - members.length - 1 + at })), clock)
+    ledger.raiseFloor(floor)
+    return true
+  }
+
+  /** Learns from a message of the channel; false when it says too little, or some before it was missed. */
+  hear (text: string): boolean {
+    const message = parseMarksMessage(text)
+    return message !== undefined && this.#learn(message)
+  }
+
+  /** What a copy that is asked for now is to be kept with; undefined while changes may not be announced to this process. */
+  get copyStamp (): CopyStamp | undefined {
+    const { stamp } = this.ledger
+    if (stamp === undefined || this.#copies?.incarnation !== stamp.incarnation) return undefined
+    return { ...stamp, copies: this.#copies.number }
+  }
+
+  /** Whether a copy of a value is still what is stored. */
+  isCurrent (copied: CopyStamp, key: { readonly id: string }): boolean {
+    return copied.copies === this.#copies?.number && this.ledger.isCurrent(copied, key)
+  }
+
+  /** Says that this process keeps copies of values. */
+  async keepCopies (): Promise<void> {
+    const { head, copies } = await this.#run([], 'copies')
+    await this.#catchUp(head)
+    this.#copies = { incarnation: head.incarnation, number: copies }
   }
 
   async #refresh (): Promise<void> {
     const { ledger } = this
-    const known = { incarnation: ledger.incarnation, clock: ledger.clock, ownStamp: this.#ownStamp }
-    const asked = known.ownStamp === 0 ? [INCARNATION, CLOCK, FLOOR] : [INCARNATION, CLOCK, FLOOR, this.#own]
-    const [incarnation, clock, floor, ownStamp] = await this.#scores(asked)
-    if (incarnation === null || clock == null || floor == null) return await this.#catchUp((await this.#run([])).head)
+    const known = { incarnation: ledger.incarnation, clock: ledger.clock, ownStamp: this.#ownStamp, copies: this.#copies }
+    const asked = [INCARNATION, CLOCK, FLOOR]
+    if (known.ownStamp !== 0) asked.push(this.#own)
+    if (known.copies !== undefined) asked.push(COPIES)
+    const scores = await this.#scores(asked)
+    const [incarnation, clock, floor] = scores
+    if (incarnation == null || clock == null || floor == null) return await this.#catchUp((await this.#run([])).head)
+    if (known.copies !== undefined && this.#copies === known.copies && scores.at(-1) !== known.copies.number) this.#copies = undefined
     const head = { incarnation: String(incarnation), clock, floor }
+    const ownStamp = known.ownStamp === 0 ? null : scores[3]
     const isLost = head.incarnation === known.incarnation && (clock < known.clock || (ownStamp ?? floor) < known.ownStamp)
     await (isLost ? this.#heal(clock) : this.#catchUp(head))
   }
@@ -160,7 +186,7 @@ export class RedisMarks implements Marks {
       const page = await (await this.#open()).zRangeWithScores(this.#key, `(${known}`, '+inf', { BY: 'SCORE', LIMIT: { offset: 0, count: PAGE } }) as ScoredMember[]
       isLast = page.length < PAGE
       known = isLast ? head.clock : page.at(-1)!.score
-      take(page.filter(({ value }) => /^[hs]./s.test(value)).map(markOf), known)
+      take(page.filter(({ value }) => MARK.test(value)).map(markOf), known)
     }
     // What was lost meanwhile and made anew is another set, and what was dropped meanwhile was not read.
     const [incarnation, floor] = await this.#scores([INCARNATION, FLOOR])
@@ -178,26 +204,26 @@ export class RedisMarks implements Marks {
     const { ledger } = this
     const lost = ledger.newerThan(Math.min(clock, ledger.clock - LOST_AT_MOST_MICROS)).map(memberOf)
     this.#ownStamp = 0
-    let { head } = await this.#run(lost.slice(0, PAGE), Math.max(clock, ledger.clock) + 1)
+    let { head } = await this.#run(lost.slice(0, PAGE), 'mark', Math.max(clock, ledger.clock) + 1)
     for (let at = PAGE; at < lost.length; at += PAGE) head = (await this.#run(lost.slice(at, at + PAGE))).head
     await this.#readAll(head)
   }
 
   /** `leastClock`: what the server's clock is to be at least. */
-  async #run (members: readonly string[], leastClock = this.ledger.clock): Promise<{ head: Head, before: number, isLost: boolean }> {
+  async #run (members: readonly string[], occasion: Occasion = 'mark', leastClock = this.ledger.clock): Promise<Ran> {
     const { ledger } = this
     const known = { incarnation: ledger.incarnation ?? '0', clock: ledger.clock, ownStamp: this.#ownStamp }
-    const [incarnation, before, clock, floor, ownBefore] = await (await this.#open()).eval(MARK_SCRIPT, {
+    const [incarnation, before, clock, floor, ownBefore, copies] = await (await this.#open()).eval(MARK_SCRIPT, {
       keys: [this.#key],
       arguments: [
-        String(this.#most), String(Math.ceil(this.#most * DROPPED_AT_ONCE)), String(-randomInt(1, 2 ** 48 - 1)),
-        known.incarnation, String(leastClock), String(ledger.floor), this.#own, ...members
+        String(this.#most), String(Math.ceil(this.#most * DROPPED_AT_ONCE)), String(randomInt(LEAST_INCARNATION + 1, 0)),
+        known.incarnation, String(leastClock), String(ledger.floor), this.#own, this.channel, occasion, ...members
       ]
-    }) as [string, string, string, string, string]
+    }) as [string, string, string, string, string, string]
     const head = { incarnation, clock: Number(clock), floor: Number(floor) }
     const isLost = incarnation === known.incarnation && (Number(before) < known.clock || (Number(ownBefore) < known.ownStamp && head.floor < known.ownStamp))
-    if (members.length > 0) this.#ownStamp = head.clock - 1
-    return { head, before: Number(before), isLost }
+    if (members.length > 0 && (occasion !== 'change' || copies !== '0')) this.#ownStamp = head.clock - 1
+    return { head, before: Number(before), isLost, copies: Number(copies) }
   }
 
   async #scores (members: string[]): Promise<Array<number | null>> {
@@ -205,15 +231,26 @@ export class RedisMarks implements Marks {
   }
 }
 
+interface Ran {
+  readonly head: Head
+  readonly before: number
+  readonly isLost: boolean
+  /** The number of `m`; 0 when no process keeps copies. */
+  readonly copies: number
+}
+
 interface ScoredMember {
   readonly value: string
   readonly score: number
 }
 
+const LETTERS: Record<StampKind, string> = { hard: 'h', soft: 's', changed: 'w' }
+const KINDS: Record<string, StampKind> = { h: 'hard', s: 'soft', w: 'changed' }
+
 function markOf ({ value, score }: ScoredMember): Mark {
-  return { kind: value.startsWith('h') ? 'hard' : 'soft', label: value.slice(1), stamp: score }
+  return { kind: KINDS[value[0]!]!, label: value.slice(1), stamp: score }
 }
 
 function memberOf ({ kind, label }: Pick<Mark, 'kind' | 'label'>): string {
-  return `${kind === 'hard' ? 'h' : 's'}${label}`
+  return `${LETTERS[kind]}${label}`
 }

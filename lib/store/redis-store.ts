@@ -1,14 +1,37 @@
-import type { Marks } from '../marks/marks.ts'
+import type { EventLog } from '../events/event-log.ts'
 import { decodeEntry, encodeEntry, type Entry } from '../stored-entry.ts'
 import type { ConnectedRedis, RedisOption } from './redis-client.ts'
 import { openRedis, type OpenRedis } from './redis-connection.ts'
+import { RedisEvents } from './redis-events.ts'
 import { RedisMarks } from './redis-marks.ts'
-import type { Store, StoreKey } from './store.ts'
+import type { WalkedRedis } from './redis-nodes.ts'
+import { listen, type Listener } from './redis-subscription.ts'
+import { RedisSweep } from './redis-sweep.ts'
+import type { DeleteValuesOptions, IsDead, MaybePromise, Store, StoreKey, Swept, WalkOptions } from './store.ts'
 
 /** RESP type of bulk strings, `$`: replies of this type come as Buffers, so that bodies are never text on their way. */
 const BLOB_STRING = 36
 /** RESP type of scores, `,`. */
 const DOUBLE = 44
+
+/**
+ * Stores a produced value, unless one was set since its producer began. Lua reads the frame of `stored-entry.ts`; whatever is no such
+ * frame is replaced.
+ */
+const PRODUCED_SCRIPT = `
+local function read (from, to)
+  local bytes = redis.pcall('GETRANGE', KEYS[1], from, to)
+  return type(bytes) == 'string' and bytes or ''
+end
+local a, b, c, d = string.byte(read(8, 11), 1, 4)
+if d then
+  local isEntry, entry = pcall(cjson.decode, read(16, 15 + ((a * 256 + b) * 256 + c) * 256 + d))
+  if isEntry and type(entry) == 'table' and entry.origin == 'set' and type(entry.filled) == 'table'
+    and entry.filled.incarnation == ARGV[3] and entry.filled.stamp >= tonumber(ARGV[4]) then return 0 end
+end
+redis.call('SET', KEYS[1], ARGV[1], 'PX', ARGV[2])
+return 1
+`
 
 export interface RedisStoreOptions {
   readonly redis: RedisOption
@@ -29,13 +52,19 @@ interface Clients {
  */
 export class RedisStore implements Store {
   readonly #prefix: string
-  readonly marks: Marks
+  readonly marks: RedisMarks
+  readonly events: EventLog
   readonly #opening: Promise<OpenRedis>
+  readonly #closed = new AbortController()
+  readonly #sweep: RedisSweep
   #clients: Clients | undefined
 
   constructor ({ redis, prefix, onFault }: RedisStoreOptions) {
     this.#prefix = prefix
-    this.marks = new RedisMarks({ prefix, open: () => this.#clients?.client ?? this.#open().then(({ client }) => client) })
+    const open = (): MaybePromise<ConnectedRedis> => this.#clients?.client ?? this.#open().then(({ client }) => client)
+    this.marks = new RedisMarks({ prefix, open })
+    this.events = new RedisEvents({ prefix, open })
+    this.#sweep = new RedisSweep({ prefix, open: async () => await open() as unknown as WalkedRedis })
     this.#opening = openRedis(redis, onFault).then((open) => {
       // Whatever types a client of the user's gives.
       this.#clients = {
@@ -56,7 +85,14 @@ export class RedisStore implements Store {
   }
 
   async set (key: StoreKey, entry: Entry, ttlMs: number): Promise<void> {
-    await (await this.#open()).client.set(this.#name(key), encodeEntry(entry), { expiration: { type: 'PX', value: ttlMs } })
+    const { client } = await this.#open()
+    const [name, frame] = [this.#name(key), encodeEntry(entry)]
+    if (entry.kind === 'response' || entry.origin === 'set') {
+      await client.set(name, frame, { expiration: { type: 'PX', value: ttlMs } })
+    } else {
+      const { incarnation, stamp } = entry.filled
+      await client.eval(PRODUCED_SCRIPT, { keys: [name], arguments: [frame, String(ttlMs), incarnation, String(stamp)] })
+    }
   }
 
   async delete (key: StoreKey): Promise<boolean> {
@@ -72,6 +108,18 @@ export class RedisStore implements Store {
     return ttlMs < 0 ? undefined : ttlMs
   }
 
+  deleteValues (glob: string, options: DeleteValuesOptions): Promise<number> {
+    return this.#sweep.deleteValues(glob, { ...options, signal: this.#untilClosed(options) })
+  }
+
+  sweep (isDead: IsDead, options: WalkOptions): Promise<Swept> {
+    return this.#sweep.sweep(isDead, { signal: this.#untilClosed(options) })
+  }
+
+  #untilClosed ({ signal }: WalkOptions): AbortSignal {
+    return signal === undefined ? this.#closed.signal : AbortSignal.any([signal, this.#closed.signal])
+  }
+
   /** Reads a key that is never written: unlike `PING` it is the same on a single server and a Cluster. */
   async ping (): Promise<void> {
     await (await this.#open()).client.pTTL(`${this.#prefix}:ping`)
@@ -81,7 +129,14 @@ export class RedisStore implements Store {
     await (await this.#opening).connect()
   }
 
+  /** Hears of the marks that any process sets, until the store is closed. */
+  listen (listener: Listener): void {
+    const { channel } = this.marks
+    this.#opening.then(({ client }) => listen(client, channel, { listener, closed: this.#closed.signal })).catch(listener.onDown)
+  }
+
   async close (): Promise<void> {
+    this.#closed.abort()
     await (await this.#opening.catch(() => undefined))?.close()
   }
 

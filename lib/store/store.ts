@@ -1,3 +1,5 @@
+import type { EventLog } from '../events/event-log.ts'
+import type { Labelled } from '../marks/ledger.ts'
 import type { Marks } from '../marks/marks.ts'
 import type { Entry } from '../stored-entry.ts'
 
@@ -12,6 +14,25 @@ export interface StoreKey {
   readonly text: string
 }
 
+/** Whether nobody needs this entry any more. */
+export type IsDead = (entry: Labelled, key: { readonly id: string }) => boolean
+
+export interface WalkOptions {
+  /** Ends the walk, which then rejects with the reason of the signal. */
+  readonly signal?: AbortSignal
+}
+
+export interface DeleteValuesOptions extends WalkOptions {
+  /** Hears the ids of each batch that was removed, among them those whose removal was sent and not answered. */
+  readonly onRemoved?: (ids: string[]) => Promise<void>
+}
+
+export interface Swept {
+  /** Entries that were looked at. */
+  readonly scanned: number
+  readonly removed: number
+}
+
 /**
  * Where entries are kept. A store may lose an entry at any time, but may never give one back after its time, nor under
  * another key. It may throw or reject: the cache then runs the handler. `lib/store/contract.ts` holds these promises.
@@ -22,6 +43,8 @@ export interface Store {
    * before that `get` was called. Without them an invalidation is known to the process that makes it.
    */
   readonly marks?: Marks
+  /** Events that all processes with this store share. Without them `publish` reaches the handlers of its own process. */
+  readonly events?: EventLog
   /** The entry, or `undefined`. */
   get (key: StoreKey): MaybePromise<Entry | undefined>
   /** Keeps the entry for `ttlMs` (a positive whole number of milliseconds), replacing what is there. */
@@ -32,6 +55,10 @@ export interface Store {
   expire (key: StoreKey, ttlMs: number): MaybePromise<boolean>
   /** Milliseconds until the entry goes, or `undefined` without one. */
   ttlMs (key: StoreKey): MaybePromise<number | undefined>
+  /** Removes the values of the client whose keys match a glob; gives their number. Without it they go by their time to live. */
+  deleteValues? (glob: string, options: DeleteValuesOptions): Promise<number>
+  /** Removes the entries that are dead, without being in the way of others. Without it they go by their time to live. */
+  sweep? (isDead: IsDead, options: WalkOptions): Promise<Swept>
   /** Resolves when the store answers. */
   ping (): MaybePromise<void>
   /** Resolves once the store can be used. The cache does not wait for it. */

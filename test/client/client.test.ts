@@ -9,6 +9,11 @@ t.test('with Redis', (t) => behaves(t, async (t) => {
   return { redis: url, prefix, timeouts: { read: '5s', write: '5s' } }
 }))
 
+t.test('with memory in front of Redis', (t) => behaves(t, async (t) => {
+  const { url, prefix } = await useRedis(t)
+  return { redis: url, prefix, memory: { maxBytes: 1_000_000 }, timeouts: { read: '5s', write: '5s' } }
+}))
+
 /** All that `fastify.cache` promises, whatever keeps its entries. */
 function behaves (t: Test, optionsFor: (t: Test) => Promise<CacheOptions>): void {
   async function open (t: Test, more: CacheOptions = {}): Promise<Cache> {
@@ -188,7 +193,7 @@ function behaves (t: Test, optionsFor: (t: Test) => Promise<CacheOptions>): void
 
 t.test('two caches with different prefixes in one Redis never meet', async (t) => {
   const { url, prefix } = await useRedis(t)
-  const [one, two] = ['a', 'b'].map((name) => createCache({ redis: url, prefix: `${prefix}:${name}`, defaults: { ttl: 60 } })) as [Cache, Cache]
+  const [one, two] = ['a', 'b'].map((name) => createCache({ redis: url, prefix: `${prefix}:${name}`, defaults: { ttl: 60 }, timeouts: { read: '5s', write: '5s' } })) as [Cache, Cache]
   t.teardown(() => Promise.all([one.close(), two.close()]))
   await Promise.all([one.connect(), two.connect()])
   await one.set('key', 'one')

@@ -31,7 +31,7 @@ const response: fc.Arbitrary<Entry> = fc.record({
 }, { noNullPrototype: true })
 
 const value: fc.Arbitrary<Entry> = fc.record({
-  kind: fc.constant('value' as const), key: word, storedAt: instant, filled, labels: fc.array(word, { maxLength: 3 }), encoding: fc.constantFrom('bytes' as const, 'clone' as const), body
+  kind: fc.constant('value' as const), key: word, storedAt: instant, filled, labels: fc.array(word, { maxLength: 3 }), encoding: fc.constantFrom('bytes' as const, 'clone' as const), origin: fc.constantFrom('set' as const, 'produced' as const), body
 }, { noNullPrototype: true })
 
 const entry = fc.oneof(response, value)
@@ -51,7 +51,7 @@ function framed (header: string | Buffer, body: Buffer = Buffer.from('body')): B
 
 test('an entry comes back as it was written, halves of surrogate pairs in its key among it', async (t) => {
   fc.assert(fc.property(entry, (written) => isDeepStrictEqual(decodeEntry(encodeEntry(written)), written)), { numRuns: 5000 })
-  const odd = { kind: 'value', key: '\ud800\0"\n', storedAt: 1, filled: { incarnation: '\ud800', stamp: 2 }, labels: ['\udc00'], encoding: 'bytes', body: Buffer.alloc(0) } as const
+  const odd = { kind: 'value', key: '\ud800\0"\n', storedAt: 1, filled: { incarnation: '\ud800', stamp: 2 }, labels: ['\udc00'], encoding: 'bytes', origin: 'set', body: Buffer.alloc(0) } as const
   t.strictSame(decodeEntry(encodeEntry(odd)), odd)
 })
 
@@ -142,7 +142,8 @@ const WRONG: Record<string, unknown> = {
   'no vary': { ...GOOD, vary: undefined },
   'a vary of numbers': { ...GOOD, vary: [[1, 'a']] },
   'a vary without values': { ...GOOD, vary: [['accept']] },
-  'a value in no encoding': { kind: 'value', key: 'k', storedAt: 1, encoding: 'pickle' }
+  'a value in no encoding': { kind: 'value', key: 'k', storedAt: 1, filled: GOOD.filled, labels: [], encoding: 'pickle', origin: 'set' },
+  'a value from nowhere': { kind: 'value', key: 'k', storedAt: 1, filled: GOOD.filled, labels: [], encoding: 'bytes', origin: 'found' }
 }
 
 test('a well-framed header that says what no entry says decodes to nothing (response splitting)', async (t) => {
@@ -157,7 +158,7 @@ test('a well-framed header that says what no entry says decodes to nothing (resp
 test('a well-framed header of any JSON, or none, never throws (fuzz)', async (t) => {
   fc.assert(fc.property(fc.json(), (json) => decodeEntry(framed(json)) === undefined), { numRuns: 5000 })
   fc.assert(fc.property(fc.uint8Array(), (bytes) => decodeEntry(framed(Buffer.from(bytes))) === undefined), { numRuns: 5000 })
-  const known = fc.constantFrom(...Object.keys(GOOD), 'encoding', '__proto__')
+  const known = fc.constantFrom(...Object.keys(GOOD), 'encoding', 'origin', '__proto__')
   fc.assert(fc.property(fc.dictionary(known, fc.jsonValue()), (changes) => {
     const decoded = decodeEntry(framed(JSON.stringify({ ...GOOD, body: undefined, ...changes })))
     return decoded === undefined || decoded.body.equals(GOOD.body)

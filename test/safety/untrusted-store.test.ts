@@ -56,7 +56,7 @@ test('an entry that stands under the name of another is not used (ATS, hash coll
 test('an entry of the client is never sent as a response', async (t) => {
   const world = await withRedis(t)
   const { name, entry, text } = await fill(t, world, ['/'])
-  await world.redis.client.set(name, encodeEntry({ kind: 'value', key: entry.key, storedAt: entry.storedAt, filled: entry.filled, labels: [], encoding: 'bytes', body: Buffer.from('value') }))
+  await world.redis.client.set(name, encodeEntry({ kind: 'value', key: entry.key, storedAt: entry.storedAt, filled: entry.filled, labels: [], encoding: 'bytes', origin: 'set', body: Buffer.from('value') }))
   const response = await world.site.ask('/')
   t.equal(response.field('x-cache'), 'MISS')
   t.not(response.text, text)

@@ -1,0 +1,208 @@
+import { expectedGot, InvalidTargetError } from '../errors.ts'
+import type { Logger } from '../logger.ts'
+import { ALL } from '../marks/labels.ts'
+import { labelsOf, type InvalidationTargets } from '../marks/targets.ts'
+import { backOff } from '../backoff.ts'
+import { LocalEventLog, type EventListener, type EventLog, type EventMessage, type Following } from './event-log.ts'
+
+type Nothing = undefined | null | void
+
+/** What an event invalidates: targets, or nothing. `data` comes from outside: whoever may write to Redis may have written it. */
+export type EventTargets<Data = unknown> = (data: Data) => InvalidationTargets | Nothing | Promise<InvalidationTargets | Nothing>
+
+export interface InvalidationEventsOptions {
+  /** Default: there are no other processes. */
+  readonly log?: EventLog | undefined
+  /** Marks labels hard. Rejects when that is not confirmed. */
+  readonly mark: (labels: readonly string[]) => Promise<void>
+  /** Without `error`, faults of handlers are warnings. */
+  readonly logger: Logger & { error?: (details: object, message: string) => void }
+  /** How long one handler may take, in milliseconds. */
+  readonly handlerMs?: number
+}
+
+interface Event {
+  readonly id?: string
+  readonly name: string
+  readonly data: unknown
+}
+
+const HANDLER_MS = 10_000
+/** Labels in one call, which has a deadline however many there are. */
+const MARKED_AT_ONCE = 1000
+const LONGEST_TEXT = 200
+
+/**
+ * Invalidates what events mean. Every process asks its own handlers about every event and marks what they say; marks are shared and
+ * may be set twice, so processes need not agree on who does it, nor in which order.
+ *
+ * An event from the log is handled once its marks are confirmed. Until then it is tried again, for ever: nothing that was announced
+ * is served as fresh because Redis was away for a moment.
+ */
+export class InvalidationEvents {
+  readonly #log: EventLog
+  readonly #options: InvalidationEventsOptions
+  readonly #handlers = new Map<string, Set<EventTargets<never>>>()
+  readonly #closing = new AbortController()
+  #following: Following | undefined
+  #isLost = false
+
+  constructor (options: InvalidationEventsOptions) {
+    this.#options = options
+    this.#log = options.log ?? new LocalEventLog()
+  }
+
+  /** Asks `toTargets` about every such event from now on; gives back what ends that. Does not wait for Redis. */
+  on<Data> (event: string, toTargets: EventTargets<Data>): () => void {
+    checkName(event, 'invalidateOn()')
+    if (typeof toTargets !== 'function') throw new InvalidTargetError('toTargets', 'invalidateOn()', expectedGot('a function that gives targets', toTargets))
+    const handlers = this.#handlers.get(event) ?? new Set()
+    this.#handlers.set(event, handlers)
+    // A function that is registered twice is two handlers, each with an end of its own.
+    const handler: EventTargets<never> = (data) => toTargets(data)
+    handlers.add(handler)
+    this.#following ??= this.#log.follow(this.#listener)
+    return () => {
+      handlers.delete(handler)
+      if (handlers.size === 0 && this.#handlers.get(event) === handlers) this.#handlers.delete(event)
+    }
+  }
+
+  /**
+   * Tells an event. When it has resolved, what the handlers of this process name is invalidated, and the event is in the log for all
+   * others. Rejects when one of them is not confirmed; telling it again is harmless.
+   */
+  async publish (event: string, data?: unknown): Promise<void> {
+    checkName(event, 'publish()')
+    const json = toJson(event, data)
+    // What others will get: a Date is a text here as well.
+    const { data: told } = JSON.parse(json) as { data: unknown }
+    // Marked first: the log leaves out what this process has appended, whether or not it learns that it was.
+    await this.#mark(await this.#labelsFor({ name: event, data: told }))
+    await this.#log.append(json)
+  }
+
+  /** Resolves once no event is missed any more, at once when nothing is to be heard. Never rejects. */
+  async ready (): Promise<void> {
+    await this.#following?.ready
+  }
+
+  async close (): Promise<void> {
+    this.#closing.abort()
+    await this.#following?.close()
+  }
+
+  readonly #listener: EventListener = {
+    onMessages: async (messages) => {
+      const labels = await Promise.all(messages.map(async (message) => await this.#labelsOfMessage(message)))
+      await this.#markAtLast(labels.flat())
+    },
+    onGap: async () => {
+      this.#options.logger.warn({ cache: { state: 'events-missed' } }, 'events may have been lost: everything is invalidated')
+      await this.#markAtLast([ALL])
+    },
+    onLost: (fault) => {
+      this.#isLost = true
+      this.#options.logger.warn({ err: fault, cache: { state: 'events-error' } }, 'events cannot be read: what they invalidate waits until they can')
+    },
+    onFollowing: () => {
+      if (this.#isLost) this.#options.logger.info({ cache: { state: 'events-available' } }, 'events are read again')
+      this.#isLost = false
+    }
+  }
+
+  async #labelsOfMessage (message: EventMessage): Promise<string[]> {
+    const event = parse(message)
+    if (typeof event !== 'string') return await this.#labelsFor(event)
+    this.#options.logger.warn({ cache: { id: message.id, text: cut(message.json ?? '') } }, `an event was dropped: ${event}`)
+    return []
+  }
+
+  /** What all handlers of an event name. One that fails takes nothing from the others. */
+  async #labelsFor (event: Event): Promise<string[]> {
+    const handlers = [...this.#handlers.get(event.name) ?? []]
+    const labels = await Promise.all(handlers.map(async (handler) => {
+      try {
+        const targets: unknown = await this.#inTime(handler(event.data as never))
+        return targets === undefined || targets === null ? [] : labelsOf(targets, `what the handler of event "${event.name}" gives`)
+      } catch (fault) {
+        this.#handlerFailed(event, fault)
+        return []
+      }
+    }))
+    return labels.flat()
+  }
+
+  #handlerFailed ({ id, name }: Event, fault: unknown): void {
+    const { logger } = this.#options
+    const details = { err: fault, cache: { ...(id === undefined ? {} : { id }), event: cut(name) } }
+    const text = 'a handler of an event failed: what it would have invalidated may still be served from the cache'
+    if (logger.error === undefined) logger.warn(details, text)
+    else logger.error(details, text)
+  }
+
+  /** One handler that hangs must not keep all later events waiting. */
+  async #inTime<T> (result: T | Promise<T>): Promise<T> {
+    const ms = this.#options.handlerMs ?? HANDLER_MS
+    let timer: NodeJS.Timeout | undefined
+    const late = new Promise<never>((resolve, reject) => {
+      timer = setTimeout(() => { reject(new Error(`no answer within ${ms} ms`)) }, ms)
+      timer.unref()
+    })
+    try {
+      return await Promise.race([result, late])
+    } finally {
+      clearTimeout(timer)
+    }
+  }
+
+  async #mark (labels: readonly string[]): Promise<void> {
+    const distinct = [...new Set(labels)]
+    for (let at = 0; at < distinct.length; at += MARKED_AT_ONCE) await this.#options.mark(distinct.slice(at, at + MARKED_AT_ONCE))
+  }
+
+  /** Tries again until the marks are confirmed. Who sets them logs why they were not. */
+  async #markAtLast (labels: readonly string[]): Promise<void> {
+    const { signal } = this.#closing
+    for (let retries = 0; ; retries++) {
+      try {
+        return await this.#mark(labels)
+      } catch (fault) {
+        if (signal.aborted) throw fault
+        await backOff(retries, signal)
+      }
+    }
+  }
+}
+
+function checkName (event: unknown, where: string): void {
+  if (typeof event !== 'string' || event === '') throw new InvalidTargetError('event', where, expectedGot('a text of at least one character', event))
+}
+
+function toJson (event: string, data: unknown): string {
+  const where = `publish() of "${event}"`
+  if (typeof data === 'function' || typeof data === 'symbol') throw new InvalidTargetError('data', where, expectedGot('something that JSON can say', typeof data === 'symbol' ? 'a symbol' : data))
+  try {
+    return JSON.stringify({ event, data })
+  } catch (fault) {
+    throw new InvalidTargetError('data', where, `expected something that JSON can say; ${fault instanceof Error ? fault.message.split('\n', 1)[0]! : String(fault)}`)
+  }
+}
+
+/** The event, or what is wrong with the message. */
+function parse ({ id, json }: EventMessage): Event | string {
+  if (json === undefined) return 'expected a field "json"'
+  let message: { event?: unknown, data?: unknown } | null
+  try {
+    message = JSON.parse(json) as typeof message
+  } catch {
+    return 'expected JSON'
+  }
+  const name = message?.event
+  if (typeof name !== 'string' || name === '') return 'expected an object with "event", a text of at least one character'
+  return { id, name, data: message!.data }
+}
+
+function cut (text: string): string {
+  return text.length > LONGEST_TEXT ? `${text.slice(0, LONGEST_TEXT)}…` : text
+}

@@ -1,0 +1,194 @@
+import type { EventLog } from '../events/event-log.ts'
+import type { Logger } from '../logger.ts'
+import type { Entry } from '../stored-entry.ts'
+import type { MemoryStore } from './memory-store.ts'
+import { RecentlyAsked } from './recently-asked.ts'
+import type { CopyStamp, RedisMarks } from './redis-marks.ts'
+import type { RedisStore } from './redis-store.ts'
+import type { DeleteValuesOptions, IsDead, MaybePromise, Store, StoreKey, Swept, WalkOptions } from './store.ts'
+
+export interface TieredStoreOptions {
+  readonly near: MemoryStore
+  readonly far: RedisStore
+  readonly maxBytes: number
+  /** So long copies are used without a word from Redis. */
+  readonly maxBlindMs: number
+  readonly clock: () => number
+  readonly logger: Logger
+  readonly onFault: (fault: unknown) => void
+}
+
+/** A copy larger than this part of the memory would push out too many others. */
+const LARGEST_SHARE = 1 / 16
+
+/**
+ * Copies in this process in front of Redis. Redis has every entry; memory has copies of those that were asked for twice lately.
+ *
+ * A copy is used without asking Redis while the marks of all processes are heard of as they are set, and were known completely at
+ * most `maxBlindMs` ago. Otherwise the marks are read first, which costs a round trip and no body. When that fails as well and the
+ * time is over, there is no answer.
+ */
+export class TieredStore implements Store {
+  readonly marks: RedisMarks
+  readonly events: EventLog
+  readonly #options: TieredStoreOptions
+  readonly #near: MemoryStore
+  readonly #far: RedisStore
+  readonly #asked = new RecentlyAsked()
+  /** Values can be changed by whoever has their key, so their copies say when they were asked for. */
+  readonly #copied = new WeakMap<Entry, CopyStamp>()
+  #isListening = false
+  #isLooking = false
+
+  constructor (options: TieredStoreOptions) {
+    this.#options = options
+    this.#near = options.near
+    this.#far = options.far
+    this.marks = options.far.marks
+    this.events = options.far.events
+    this.#far.listen({
+      onMessage: (text) => { this.#hear(text) },
+      onUp: () => { this.#setListening(true) },
+      onDown: (fault) => { this.#setListening(false, fault) }
+    })
+  }
+
+  /** Not an async function: a copy is given at once. */
+  get (key: StoreKey): MaybePromise<Entry | undefined> {
+    const copy = this.#near.get(key)
+    if (copy === undefined || !this.#isUsable(copy, key)) return this.#fetch(key)
+    const { maxBlindMs } = this.#options
+    const { blindMs } = this.marks
+    if (!this.#isListening || blindMs >= maxBlindMs) return this.#confirm(copy, key)
+    if (blindMs > maxBlindMs / 2) this.#look()
+    return copy
+  }
+
+  async set (key: StoreKey, entry: Entry, ttlMs: number): Promise<void> {
+    this.#near.delete(key)
+    await this.#far.set(key, entry, ttlMs)
+  }
+
+  async delete (key: StoreKey): Promise<boolean> {
+    this.#near.delete(key)
+    return await this.#far.delete(key)
+  }
+
+  async expire (key: StoreKey, ttlMs: number): Promise<boolean> {
+    this.#near.delete(key)
+    return await this.#far.expire(key, ttlMs)
+  }
+
+  async ttlMs (key: StoreKey): Promise<number | undefined> {
+    return await this.#far.ttlMs(key)
+  }
+
+  async deleteValues (glob: string, options: DeleteValuesOptions): Promise<number> {
+    await this.#near.deleteValues(glob, { ...options, onRemoved: async () => {} })
+    return await this.#far.deleteValues(glob, options)
+  }
+
+  async sweep (isDead: IsDead, options: WalkOptions): Promise<Swept> {
+    await this.#near.sweep(isDead, options)
+    return await this.#far.sweep(isDead, options)
+  }
+
+  async ping (): Promise<void> {
+    await this.#far.ping()
+  }
+
+  async connect (): Promise<void> {
+    await this.#far.connect()
+  }
+
+  async close (): Promise<void> {
+    this.#near.close()
+    await this.#far.close()
+  }
+
+  #isUsable (copy: Entry, key: StoreKey): boolean {
+    if (this.marks.ledger.verdict(copy, key) !== 'live') return false
+    if (copy.kind === 'response') return true
+    const copied = this.#copied.get(copy)
+    return copied !== undefined && this.marks.isCurrent(copied, key)
+  }
+
+  async #confirm (copy: Entry, key: StoreKey): Promise<Entry | undefined> {
+    try {
+      await this.marks.refresh()
+    } catch (fault) {
+      if (this.marks.blindMs >= this.#options.maxBlindMs) throw fault
+    }
+    return this.#isUsable(copy, key) ? copy : await this.#fetch(key)
+  }
+
+  #fetch (key: StoreKey): Promise<Entry | undefined> {
+    this.#near.delete(key)
+    if (!this.#asked.note(key.text)) return this.#far.get(key)
+    return isValueKey(key) ? this.#fetchValue(key) : this.#fetchResponse(key)
+  }
+
+  async #fetchResponse (key: StoreKey): Promise<Entry | undefined> {
+    const entry = await this.#far.get(key)
+    // The clock of the process that stored it may be ahead.
+    if (entry?.kind === 'response') this.#keep(key, entry, Math.min(entry.staleAt - this.#options.clock(), entry.staleAt - entry.storedAt))
+    return entry
+  }
+
+  /** The time to live is asked for first: what is read then may be younger, but not older than that. */
+  async #fetchValue (key: StoreKey): Promise<Entry | undefined> {
+    const copied = this.marks.copyStamp
+    if (copied === undefined) {
+      this.marks.keepCopies().catch(this.#options.onFault)
+      return await this.#far.get(key)
+    }
+    const askedAt = this.#options.clock()
+    const ttlMs = await this.#far.ttlMs(key)
+    const entry = await this.#far.get(key)
+    if (ttlMs !== undefined && entry?.kind === 'value') this.#keep(key, entry, askedAt + ttlMs - this.#options.clock(), copied)
+    return entry
+  }
+
+  #keep (key: StoreKey, entry: Entry, ttlMs: number, copied?: CopyStamp): void {
+    if (ttlMs <= 0 || entry.body.length > this.#options.maxBytes * LARGEST_SHARE) return
+    // What was read is part of a larger buffer, which it would keep from being freed.
+    const body = Buffer.allocUnsafeSlow(entry.body.length)
+    entry.body.copy(body)
+    const copy: Entry = { ...entry, body }
+    if (copied !== undefined) this.#copied.set(copy, copied)
+    this.#near.set(key, copy, ttlMs)
+  }
+
+  #hear (text: string): void {
+    if (!this.marks.hear(text)) this.#catchUp()
+  }
+
+  /** Messages may have been missed. */
+  #catchUp (): void {
+    this.marks.doubt()
+    this.#look()
+  }
+
+  #look (): void {
+    if (this.#isLooking) return
+    this.#isLooking = true
+    this.marks.refresh().catch(this.#options.onFault).finally(() => { this.#isLooking = false })
+  }
+
+  #setListening (isListening: boolean, fault?: unknown): void {
+    const { logger } = this.#options
+    const wasListening = this.#isListening
+    this.#isListening = isListening
+    if (isListening) {
+      this.#catchUp()
+      if (!wasListening) logger.info({ cache: { state: 'listening' } }, 'cache hears of invalidations: hits from memory do not ask Redis')
+    } else if (wasListening) {
+      logger.warn({ err: fault, cache: { state: 'deaf' } }, 'cache does not hear of invalidations: hits from memory ask Redis first')
+    }
+  }
+}
+
+/** Keys of values are their own material, see the client. */
+function isValueKey ({ id, text }: StoreKey): boolean {
+  return id === text
+}
