@@ -60,9 +60,9 @@ export class RedisNodes {
     return await echo(this.#client, key)
   }
 
-  /** How many bytes the client that `use` gives puts before a key. */
-  async addedBytes (): Promise<number> {
-    return await this.use(async (redis) => (await echo(redis, '-')).length - 1)
+  /** How many bytes the client that `use` gives puts before a key, such as this one. */
+  async addedBytes (key: string): Promise<number> {
+    return await this.use(async (redis) => (await echo(redis, key)).length - Buffer.byteLength(key))
   }
 
   async #scan (cursor: string, match: Buffer, count: number): Promise<{ cursor: string, keys: Buffer[] }> {

@@ -128,8 +128,9 @@ class Walk {
 
   async start (): Promise<void> {
     this.#nodes = new RedisNodes(await this.#answered(async () => await this.#options.open()))
-    this.prefix = await this.#answered(() => this.#nodes.fullName(`${this.#options.prefix}:`))
-    this.#addedBytes = await this.#answered(() => this.#nodes.addedBytes())
+    const prefix = `${this.#options.prefix}:`
+    this.prefix = await this.#answered(() => this.#nodes.fullName(prefix))
+    this.#addedBytes = await this.#answered(() => this.#nodes.addedBytes(prefix))
   }
 
   idOf (key: Buffer): string {
