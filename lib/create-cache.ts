@@ -21,10 +21,14 @@ export function openStore (settings: CacheSettings): GuardedStore {
   return guarded
 }
 
+/** A copy shares nothing with what it was made from, and says when that was. Bytes, measured. */
+const COPY_OVERHEAD = 350
+
 function chooseStore ({ store, redis, memory, prefix, clock, logger }: CacheSettings, onFault: (fault: unknown) => void): Store {
   if (store !== undefined) return checkedStore(store)
   const far = redis === undefined ? undefined : new RedisStore({ redis, prefix, onFault })
   if (memory === undefined) return far!
-  const near = new MemoryStore({ maxBytes: memory.maxBytes, clock })
-  return far === undefined ? near : new TieredStore({ near, far, ...memory, clock, logger, onFault })
+  const { maxBytes } = memory
+  if (far === undefined) return new MemoryStore({ maxBytes, clock })
+  return new TieredStore({ near: new MemoryStore({ maxBytes, clock, overhead: COPY_OVERHEAD }), far, ...memory, clock, logger, onFault })
 }

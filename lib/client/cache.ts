@@ -161,9 +161,12 @@ export class Cache extends InvalidationClient {
     const { ledger } = this.#store.marks
     const filled = ledger.stamp
     // What runs since before an invalidation is not for those who ask after it; where the tags are not known yet, it may be any.
-    const mayBeJoined = (): boolean => filled === undefined || (typeof tags === 'function'
-      ? filled.incarnation === ledger.incarnation && filled.stamp >= ledger.clock
-      : ledger.verdict({ filled, labels }, storeKey) === 'live')
+    const mayBeJoined = (): boolean => {
+      if (filled === undefined) return ledger.stamp === undefined
+      return typeof tags === 'function'
+        ? filled.incarnation === ledger.incarnation && filled.stamp >= ledger.clock
+        : ledger.verdict({ filled, labels }, storeKey) === 'live'
+    }
     const stored = found ?? await this.#flights.run(key, async (isCurrent) => {
       const value = await produce()
       if (value === undefined) return undefined

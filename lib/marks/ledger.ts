@@ -86,6 +86,7 @@ export class MarkLedger {
     const known = stamps.get(label)
     if (stamp <= this.#floor || (known !== undefined && known >= stamp)) return
     if (known === undefined && label.startsWith('k:')) this.#keys++
+    stamps.delete(label) // so that the oldest come first
     stamps.set(label, stamp)
   }
 
@@ -95,11 +96,17 @@ export class MarkLedger {
     this.#floor = floor
     for (const { stamps } of this.#all()) {
       for (const [label, stamp] of stamps) {
-        if (stamp > floor) continue
+        if (stamp > floor) break
         stamps.delete(label)
         if (label.startsWith('k:')) this.#keys--
       }
     }
+  }
+
+  /** The stamp of the mark in this place, counted from the oldest. */
+  oldest (place: number): number {
+    const first = this.#all().flatMap(({ stamps }) => firstOf(stamps.values(), place))
+    return first.sort((a, b) => a - b)[place - 1]!
   }
 
   /** Marks newer than `stamp`, oldest first. */
@@ -138,6 +145,12 @@ export class MarkLedger {
     const kinds = (['hard', 'soft'] as const).flatMap((kind) => [{ kind, stamps: this.#stamps[kind] }, { kind, stamps: this.#patterns[kind] }])
     return [...kinds, { kind: 'changed', stamps: this.#stamps.changed }]
   }
+}
+
+function firstOf<T> (values: Iterable<T>, count: number): T[] {
+  const first: T[] = []
+  for (const value of values) if (first.push(value) === count) break
+  return first
 }
 
 function isNewer (mark: number | undefined, filledAt: number): boolean {

@@ -16,8 +16,8 @@ export interface Marks {
 
 /** More marks than this, and the oldest raise the floor. About 104 bytes each in Redis. */
 export const MOST_MARKS = 100_000
-/** So many at once, so that the bound does not cost something with every mark. */
-export const DROPPED_AT_ONCE = 0.1
+/** This part of them at once: not with every mark, and not so many that anyone waits for it. */
+export const DROPPED_AT_ONCE = 0.01
 
 /** Marks of this process alone, for a store that only this process uses. */
 export class LocalMarks implements Marks {
@@ -37,7 +37,7 @@ export class LocalMarks implements Marks {
     let stamp = Math.max(ledger.clock, this.#nowMicros())
     ledger.learn(labels.map((label): Mark => ({ kind, label, stamp: ++stamp })), stamp)
     const tooMany = ledger.size - this.#most
-    if (tooMany > 0) ledger.raiseFloor(oldest(ledger, tooMany + Math.floor(this.#most * DROPPED_AT_ONCE)))
+    if (tooMany > 0) ledger.raiseFloor(ledger.oldest(tooMany + Math.floor(this.#most * DROPPED_AT_ONCE)))
   }
 
   /** There are no copies. */
@@ -48,9 +48,4 @@ export class LocalMarks implements Marks {
   #nowMicros (): number {
     return Math.floor(this.#now() * 1000)
   }
-}
-
-/** The stamp of the mark in this place, counted from the oldest. */
-function oldest (ledger: MarkLedger, count: number): number {
-  return ledger.newerThan(0)[count - 1]!.stamp
 }

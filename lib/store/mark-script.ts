@@ -68,10 +68,12 @@ if #ARGV >= first and (copies or occasion ~= 'change') then
   clock = stamp + 2
   redis.call('ZADD', key, text(stamp + 1), own, text(clock), '${CLOCK}')
   local heads = copies and 3 or 2
-  if redis.call('ZCARD', key) - heads - 1 > most then
-    local last = redis.call('ZRANGE', key, heads + dropped - 1, heads + dropped - 1, 'WITHSCORES')
-    redis.call('ZREMRANGEBYRANK', key, heads, heads + dropped - 1)
-    redis.call('ZADD', key, last[2], '${FLOOR}')
+  local tooMany = redis.call('ZCARD', key) - heads - 1 - most
+  if tooMany > 0 then
+    local last = heads + tooMany + dropped - 2
+    local floor = redis.call('ZRANGE', key, last, last, 'WITHSCORES')[2]
+    redis.call('ZREMRANGEBYRANK', key, heads, last)
+    redis.call('ZADD', key, floor, '${FLOOR}')
   end
   redis.pcall('PUBLISH', channel, cjson.encode({
     incarnation = text(incarnation), before = text(before), clock = text(clock), floor = text(score('${FLOOR}')), members = members

@@ -23,9 +23,12 @@ export class MemoryStore implements Store {
   readonly #slots = new Map<string, Slot>()
   readonly #maxBytes: number
   readonly #now: () => number
+  readonly #overhead: number
   #bytes = 0
 
-  constructor ({ maxBytes, clock }: { maxBytes: number, clock: () => number }) {
+  /** `overhead`: what an entry takes besides its own bytes. */
+  constructor ({ maxBytes, clock, overhead = 0 }: { maxBytes: number, clock: () => number, overhead?: number }) {
+    this.#overhead = overhead
     this.#maxBytes = maxBytes
     this.#now = clock
   }
@@ -40,7 +43,7 @@ export class MemoryStore implements Store {
   /** An entry larger than the bound is not kept, and the one it would have replaced is gone. */
   set (key: StoreKey, entry: Entry, ttlMs: number): void {
     this.#remove(key.text)
-    const bytes = entryBytes(entry)
+    const bytes = entryBytes(entry) + this.#overhead
     if (bytes > this.#maxBytes) return
     this.#slots.set(key.text, { key, entry, bytes, expiresAt: this.#now() + ttlMs, visited: false })
     this.#bytes += bytes

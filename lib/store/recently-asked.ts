@@ -11,11 +11,16 @@ export class RecentlyAsked {
   #young = new Set<number>()
   #old = new Set<number>()
 
+  /** Whether this text was noted lately. */
+  has (text: string): boolean {
+    const mark = crc32(text)
+    return this.#young.has(mark) || this.#old.has(mark)
+  }
+
   /** Whether this text was noted lately; notes it. */
   note (text: string): boolean {
-    const mark = crc32(text)
-    const wasAsked = this.#young.has(mark) || this.#old.has(mark)
-    this.#young.add(mark)
+    const wasAsked = this.has(text)
+    this.#young.add(crc32(text))
     if (this.#young.size >= GENERATION) {
       this.#old = this.#young
       this.#young = new Set()

@@ -111,8 +111,21 @@ async function withinMs (ms: number, promise: Promise<unknown>): Promise<void> {
   clearTimeout(timer)
 }
 
-/** Ends a client whatever its state is; one that is closed already says so with an error. */
-export async function destroy (client: OwnedRedis): Promise<void> {
+interface Destroyable {
+  destroy (): unknown
+  on (event: 'connect', listener: () => void): unknown
+}
+
+/**
+ * Ends a client whatever its state is; one that is closed already says so with an error. A socket that is being opened at the moment
+ * is not ended by node-redis, so that is done when it is open.
+ */
+export async function destroy (client: Destroyable): Promise<void> {
+  client.on('connect', () => { void destroyNow(client) })
+  await destroyNow(client)
+}
+
+async function destroyNow (client: Destroyable): Promise<void> {
   try {
     await client.destroy()
   } catch (fault) {

@@ -11,7 +11,7 @@ export interface EventsRedis {
   xRange (key: string, from: string, to: string, options: { COUNT: number }): Promise<StreamEntry[]>
   xRevRange (key: string, from: string, to: string, options: { COUNT: number }): Promise<StreamEntry[]>
   xRead (stream: { key: string, id: string }, options: { BLOCK: number, COUNT: number }): Promise<unknown>
-  on (event: 'error', listener: (fault: Error) => void): unknown
+  on (event: 'error' | 'connect', listener: (fault: Error) => void): unknown
   connect (): Promise<unknown>
   destroy (): unknown
 }

@@ -2,6 +2,7 @@ import { randomBytes } from 'node:crypto'
 import { backOff } from '../backoff.ts'
 import type { EventListener, EventLog, EventMessage, Following } from '../events/event-log.ts'
 import type { ConnectedRedis } from './redis-client.ts'
+import { destroy } from './redis-connection.ts'
 import { duplicate, type EventsRedis, type StreamEntry } from './redis-events-client.ts'
 import type { MaybePromise } from './store.ts'
 
@@ -127,7 +128,8 @@ class Follower implements Following {
     } catch (fault) {
       throw problem ?? fault
     } finally {
-      destroyClient(redis)
+      // A cluster or sentinel answers later.
+      destroy(redis).catch(() => {})
     }
   }
 
@@ -187,9 +189,4 @@ class Follower implements Following {
       result.then(resolve, reject).finally(() => { signal.removeEventListener('abort', close) })
     })
   }
-}
-
-function destroyClient (redis: EventsRedis): void {
-  // A cluster or sentinel answers later. One that is closed already says so with an error.
-  Promise.resolve().then(() => redis.destroy()).catch(() => {})
 }

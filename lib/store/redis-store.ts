@@ -15,7 +15,7 @@ const BLOB_STRING = 36
 const DOUBLE = 44
 
 /**
- * Stores a produced value, unless one was set since its producer began. Lua reads the frame of `stored-entry.ts`; whatever is no such
+ * Stores a produced value, unless one was set since its producer began, or another producer began later. Lua reads the frame of `stored-entry.ts`; whatever is no such
  * frame is replaced.
  */
 const PRODUCED_SCRIPT = `
@@ -26,8 +26,10 @@ end
 local a, b, c, d = string.byte(read(8, 11), 1, 4)
 if d then
   local isEntry, entry = pcall(cjson.decode, read(16, 15 + ((a * 256 + b) * 256 + c) * 256 + d))
-  if isEntry and type(entry) == 'table' and entry.origin == 'set' and type(entry.filled) == 'table'
-    and entry.filled.incarnation == ARGV[3] and entry.filled.stamp >= tonumber(ARGV[4]) then return 0 end
+  if isEntry and type(entry) == 'table' and type(entry.filled) == 'table' and entry.filled.incarnation == ARGV[3] then
+    local there, stamp = entry.filled.stamp, tonumber(ARGV[4])
+    if there > stamp or (there == stamp and entry.origin == 'set') then return 0 end
+  end
 end
 redis.call('SET', KEYS[1], ARGV[1], 'PX', ARGV[2])
 return 1

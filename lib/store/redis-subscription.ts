@@ -41,7 +41,9 @@ async function subscribeAtLast (
   for (let retries = 0; !closed.aborted; retries++) {
     try {
       await client.subscribe(channel, onMessage)
-      closed.addEventListener('abort', () => { client.unsubscribe?.(channel, onMessage).catch(listener.onDown) }, { once: true })
+      const unsubscribe = (): void => { client.unsubscribe?.(channel, onMessage).catch(listener.onDown) }
+      if (closed.aborted) return unsubscribe()
+      closed.addEventListener('abort', unsubscribe, { once: true })
       listener.onUp()
       return
     } catch (fault) {

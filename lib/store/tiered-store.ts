@@ -35,10 +35,14 @@ export class TieredStore implements Store {
   readonly #near: MemoryStore
   readonly #far: RedisStore
   readonly #asked = new RecentlyAsked()
+  /** Too large to be kept: their time to live need not be asked for. */
+  readonly #large = new RecentlyAsked()
   /** Values can be changed by whoever has their key, so their copies say when they were asked for. */
   readonly #copied = new WeakMap<Entry, CopyStamp>()
-  #isListening = false
+  /** Undefined until it has listened, or was refused to. */
+  #isListening: boolean | undefined
   #isLooking = false
+  #isClosed = false
 
   constructor (options: TieredStoreOptions) {
     this.#options = options
@@ -59,7 +63,7 @@ export class TieredStore implements Store {
     if (copy === undefined || !this.#isUsable(copy, key)) return this.#fetch(key)
     const { maxBlindMs } = this.#options
     const { blindMs } = this.marks
-    if (!this.#isListening || blindMs >= maxBlindMs) return this.#confirm(copy, key)
+    if (this.#isListening !== true || blindMs >= maxBlindMs) return this.#confirm(copy, key)
     if (blindMs > maxBlindMs / 2) this.#look()
     return copy
   }
@@ -102,6 +106,7 @@ export class TieredStore implements Store {
   }
 
   async close (): Promise<void> {
+    this.#isClosed = true
     this.#near.close()
     await this.#far.close()
   }
@@ -118,45 +123,53 @@ export class TieredStore implements Store {
       await this.marks.refresh()
     } catch (fault) {
       if (this.marks.blindMs >= this.#options.maxBlindMs) throw fault
+      this.#failed(fault) // or the copy would pass for an answer of Redis
     }
     return this.#isUsable(copy, key) ? copy : await this.#fetch(key)
   }
 
   #fetch (key: StoreKey): Promise<Entry | undefined> {
     this.#near.delete(key)
-    if (!this.#asked.note(key.text)) return this.#far.get(key)
-    return isValueKey(key) ? this.#fetchValue(key) : this.#fetchResponse(key)
+    if (!this.#asked.note(key.text) || this.#large.has(key.text)) return this.#far.get(key)
+    return this.#fetchToKeep(key)
   }
 
-  async #fetchResponse (key: StoreKey): Promise<Entry | undefined> {
-    const entry = await this.#far.get(key)
-    // The clock of the process that stored it may be ahead.
-    if (entry?.kind === 'response') this.#keep(key, entry, Math.min(entry.staleAt - this.#options.clock(), entry.staleAt - entry.storedAt))
-    return entry
-  }
-
-  /** The time to live is asked for first: what is read then may be younger, but not older than that. */
-  async #fetchValue (key: StoreKey): Promise<Entry | undefined> {
+  /**
+   * The time to live is that of Redis: the clock of the process that stored the entry may be ahead. It is asked for first: what is read
+   * then may be younger, but not older than that.
+   */
+  async #fetchToKeep (key: StoreKey): Promise<Entry | undefined> {
     const copied = this.marks.copyStamp
-    if (copied === undefined) {
-      this.marks.keepCopies().catch(this.#options.onFault)
+    if (isValueKey(key) && copied === undefined) {
+      this.marks.keepCopies().catch(this.#failed)
       return await this.#far.get(key)
     }
     const askedAt = this.#options.clock()
     const ttlMs = await this.#far.ttlMs(key)
     const entry = await this.#far.get(key)
-    if (ttlMs !== undefined && entry?.kind === 'value') this.#keep(key, entry, askedAt + ttlMs - this.#options.clock(), copied)
+    if (ttlMs === undefined || entry === undefined) return entry
+    const expiresAt = entry.kind === 'value' ? askedAt + ttlMs : Math.min(askedAt + ttlMs, entry.staleAt)
+    this.#keep(key, entry, expiresAt - this.#options.clock(), copied)
     return entry
   }
 
   #keep (key: StoreKey, entry: Entry, ttlMs: number, copied?: CopyStamp): void {
-    if (ttlMs <= 0 || entry.body.length > this.#options.maxBytes * LARGEST_SHARE) return
+    if (ttlMs <= 0 || this.marks.ledger.verdict(entry, key) !== 'live') return
+    if (entry.body.length > this.#options.maxBytes * LARGEST_SHARE) {
+      this.#large.note(key.text)
+      return
+    }
     // What was read is part of a larger buffer, which it would keep from being freed.
     const body = Buffer.allocUnsafeSlow(entry.body.length)
     entry.body.copy(body)
     const copy: Entry = { ...entry, body }
     if (copied !== undefined) this.#copied.set(copy, copied)
     this.#near.set(key, copy, ttlMs)
+  }
+
+  /** What fails behind a hit; closing makes it fail. */
+  readonly #failed = (fault: unknown): void => {
+    if (!this.#isClosed) this.#options.onFault(fault)
   }
 
   #hear (text: string): void {
@@ -172,20 +185,27 @@ export class TieredStore implements Store {
   #look (): void {
     if (this.#isLooking) return
     this.#isLooking = true
-    this.marks.refresh().catch(this.#options.onFault).finally(() => { this.#isLooking = false })
+    this.marks.refresh().catch(this.#failed).finally(() => { this.#isLooking = false })
   }
 
   #setListening (isListening: boolean, fault?: unknown): void {
+    // Before the first time there may be no Redis yet, of which the guard of the store tells.
+    if (!isListening && this.#isListening === undefined && !isRefusal(fault)) return
     const { logger } = this.#options
     const wasListening = this.#isListening
     this.#isListening = isListening
     if (isListening) {
       this.#catchUp()
-      if (!wasListening) logger.info({ cache: { state: 'listening' } }, 'cache hears of invalidations: hits from memory do not ask Redis')
-    } else if (wasListening) {
+      if (wasListening !== true) logger.info({ cache: { state: 'listening' } }, 'cache hears of invalidations: hits from memory do not ask Redis')
+    } else if (wasListening !== false) {
       logger.warn({ err: fault, cache: { state: 'deaf' } }, 'cache does not hear of invalidations: hits from memory ask Redis first')
     }
   }
+}
+
+/** An ACL that lacks a command or the channel. */
+function isRefusal (fault: unknown): boolean {
+  return fault instanceof Error && fault.message.startsWith('NOPERM')
 }
 
 /** Keys of values are their own material, see the client. */

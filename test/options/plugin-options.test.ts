@@ -7,6 +7,7 @@ const WHERE = 'the options of fastify-response-cache'
 const DURATION = 'expected seconds as a number (300) or a string with a unit (\'500ms\', \'30s\', \'5m\', \'1h\', \'1d\'), from 0 to ten years'
 const PREFIX = 'expected a string of 1 to 64 letters, digits, "_", ".", ":", "-", "{" or "}"'
 const WHOLE = 'expected a whole number above 0'
+const MS = 'expected a number of milliseconds, 0 or more'
 const TOKEN = 'expected a token such as \'my-api\' (RFC 9211 section 2)'
 const STORE = 'expected an object with the methods get, set, delete, expire, ttlMs, ping, connect and close'
 
@@ -19,7 +20,7 @@ const accepted: Record<string, unknown[]> = {
   store: [store, Object.create(store)],
   prefix: ['a', 'my-app_1.0:x', '{tag}', 'x'.repeat(64)],
   enabled: [true, false],
-  memory: [{}, { maxBytes: 1 }, { maxBytes: 2 ** 40 }, { maxBytes: undefined }],
+  memory: [{}, { maxBytes: 1 }, { maxBytes: 2 ** 40 }, { maxBytes: undefined }, { maxBlindMs: undefined }, undefined],
   ttls: [{}, { short: 5, blink: '50ms' }, { never: 0 }],
   namespaces: [{}, { user: {} }, { user: { ttl: '1h', varyByUser: true }, 'a.b-c_1': { ttl: 'short' } }],
   defaults: [{}, { ttl: 60 }, { namespace: 'x', ttl: 'day', shared: true }],
@@ -34,8 +35,9 @@ const accepted: Record<string, unknown[]> = {
 const refused: Record<string, Array<[value: unknown, text: string]>> = {
   prefix: [['', `${PREFIX}, got "" (string)`], ['a b', `${PREFIX}, got "a b" (string)`], ['x'.repeat(65), `${PREFIX}, got a string of 65 characters`], ['a*', `${PREFIX}, got "a*" (string)`], [5, `${PREFIX}, got 5 (number)`], [null, `${PREFIX}, got null`]],
   enabled: [['true', 'expected true or false, got "true" (string)'], [1, 'expected true or false, got 1 (number)'], [null, 'expected true or false, got null']],
-  memory: [[false, 'expected an object, got false (boolean)'], [64, 'expected an object, got 64 (number)'], [[], 'expected an object, got an array of 0']],
+  memory: [[true, 'expected an object, or false, got true (boolean)'], [64, 'expected an object, or false, got 64 (number)'], [[], 'expected an object, or false, got an array of 0']],
   'memory.maxBytes': [[0, `${WHOLE}, got 0 (number)`], [-1, `${WHOLE}, got -1 (number)`], [1.5, `${WHOLE}, got 1.5 (number)`], ['64mb', `${WHOLE}, got "64mb" (string)`], [Infinity, `${WHOLE}, got Infinity (number)`], [NaN, `${WHOLE}, got NaN (number)`]],
+  'memory.maxBlindMs': [[-1, `${MS}, got -1 (number)`], [0.5, `${MS}, got 0.5 (number)`], ['5s', `${MS}, got "5s" (string)`], [NaN, `${MS}, got NaN (number)`], [Infinity, `${MS}, got Infinity (number)`]],
   ttls: [['5m', 'expected an object, got "5m" (string)'], [[60], 'expected an object, got an array of 1']],
   'ttls.long': [['300', `${DURATION}, got "300" (string)`], [-1, `${DURATION}, got -1 (number)`], [NaN, `${DURATION}, got NaN (number)`], ['short', `${DURATION}, got "short" (string)`]],
   namespaces: [[['user'], 'expected an object, got an array of 1'], ['user', 'expected an object, got "user" (string)']],
@@ -86,7 +88,7 @@ test('a node-redis client is taken as it is, connected or not', async (t) => {
   t.ok(await (await appWith(t, { redis: client })).ready())
 })
 
-const REDIS = 'expected a URL such as \'redis://127.0.0.1:6379\', options of a node-redis client, cluster or sentinel, or a node-redis client'
+const REDIS = 'expected a URL such as \'redis://127.0.0.1:6379\', options of a node-redis client (its host and port are in "socket"), cluster or sentinel, or a node-redis client'
 
 test('a wrong redis is refused without a word of what it was, because it may hold a password', async (t) => {
   for (const redis of ['http://user:secret@redis.example', 'redis://', 'secret', '', 6379, true, null]) {
@@ -115,17 +117,27 @@ test('an object that node-redis would silently ignore is refused instead of reac
   }
 })
 
-test('only one place to keep entries may be named', async (t) => {
-  const memory = {}
+test('memory may stand in front of Redis, and be said not to', async (t) => {
   const redis = 'redis://127.0.0.1:1'
-  for (const [options, named] of [
-    [{ redis, memory }, '"redis" and "memory"'], [{ store, memory }, '"store" and "memory"'],
-    [{ redis, store }, '"redis" and "store"'], [{ redis, store, memory }, '"redis" and "store" and "memory"']
-  ] as const) {
-    await t.rejects(appWith(t, options), {
-      code: 'RESPONSE_CACHE_ERR_OPTION_CONFLICT',
-      message: `Conflicting options in ${WHERE}: entries are kept in one place; keep one of ${named}.`
-    })
+  for (const memory of [{}, { maxBytes: 1 }, { maxBlindMs: 0 }, { maxBytes: 2 ** 30, maxBlindMs: 60_000 }, false, undefined]) {
+    t.ok(await (await appWith(t, { redis, memory })).ready())
   }
-  await t.resolves(appWith(t, { redis: undefined, store, memory: undefined }))
+  t.ok(await (await appWith(t, { store, memory: false })).ready())
+  t.ok(await (await appWith(t, { redis: undefined, store, memory: undefined })).ready())
+})
+
+test('options of places to keep entries that do not go together are refused', async (t) => {
+  const redis = 'redis://127.0.0.1:1'
+  const twoPlaces = 'entries are kept in "redis" or in "store"; keep one of them.'
+  const inFront = '"memory" stands in front of "redis"; an own "store" has to do that itself.'
+  for (const [options, text] of [
+    [{ redis, store }, twoPlaces], [{ redis, store, memory: {} }, twoPlaces], [{ redis, store, memory: false }, twoPlaces],
+    [{ store, memory: {} }, inFront],
+    [{ memory: false }, 'without "memory" entries need a place: add "redis" or "store", or say enabled: false.'],
+    [{ memory: { maxBlindMs: 0 } }, '"maxBlindMs" only has a meaning with "redis".']
+  ] as const) {
+    const expected = (where: string) => ({ code: 'RESPONSE_CACHE_ERR_OPTION_CONFLICT', message: `Conflicting options in ${where}: ${text}` })
+    await t.rejects(appWith(t, options), expected(WHERE))
+    t.throws(() => createCache(options), expected('createCache()'))
+  }
 })
