@@ -7,6 +7,7 @@ import type { ConnectedRedis } from './redis-client.ts'
 import type { MaybePromise } from './store.ts'
 
 const PAGE = 1000
+const MOST_LEFT = 100
 /** Replication is behind by far less. */
 const LOST_AT_MOST_MICROS = 60_000_000
 
@@ -41,6 +42,8 @@ export class RedisMarks implements Marks {
   readonly #own = `o${randomBytes(9).toString('base64url')}`
   /** The score of `#own`; 0 until this process has set a mark in this incarnation. */
   #ownStamp = 0
+  /** The clock of the lives before, when this process saw it last. */
+  readonly #left = new Map<string, number>()
   /** The read that is going to be sent: whoever asks before it is, shares it. */
   #next: Promise<void> | undefined
 
@@ -167,16 +170,26 @@ export class RedisMarks implements Marks {
   }
 
   /** Begins the ledger anew, at once: nothing is judged by marks that are only half there. */
-  async #readAll (head: Head): Promise<void> {
+  async #readAll (found: Head): Promise<void> {
     const { ledger } = this
+    const left = this.#left.get(found.incarnation) ?? 0
+    // A life that was over has come back, from a snapshot: entries of it may be newer than what is marked next.
+    const head = left <= found.clock ? found : (await this.#run([], 'mark', { incarnation: found.incarnation, clock: left + 1 })).head
     const marks: Mark[] = []
     const clock = await this.#read(head, 0, (page) => { marks.push(...page) })
     if (ledger.incarnation !== head.incarnation) {
       this.#ownStamp = 0
+      if (ledger.incarnation !== undefined) this.#leave(ledger.incarnation, ledger.clock)
       ledger.restart(head.incarnation)
     }
     ledger.learn(marks, clock)
     ledger.raiseFloor(head.floor)
+  }
+
+  #leave (incarnation: string, clock: number): void {
+    this.#left.delete(incarnation)
+    this.#left.set(incarnation, clock)
+    if (this.#left.size > MOST_LEFT) this.#left.delete(this.#left.keys().next().value!)
   }
 
   /** Reads marks newer than `stamp`, page by page and oldest first; gives the stamp up to which all are read. */
@@ -204,20 +217,20 @@ export class RedisMarks implements Marks {
     const { ledger } = this
     const lost = ledger.newerThan(Math.min(clock, ledger.clock - LOST_AT_MOST_MICROS)).map(memberOf)
     this.#ownStamp = 0
-    let { head } = await this.#run(lost.slice(0, PAGE), 'mark', Math.max(clock, ledger.clock) + 1)
+    let { head } = await this.#run(lost.slice(0, PAGE), 'mark', { incarnation: ledger.incarnation, clock: Math.max(clock, ledger.clock) + 1 })
     for (let at = PAGE; at < lost.length; at += PAGE) head = (await this.#run(lost.slice(at, at + PAGE))).head
     await this.#readAll(head)
   }
 
-  /** `leastClock`: what the server's clock is to be at least. */
-  async #run (members: readonly string[], occasion: Occasion = 'mark', leastClock = this.ledger.clock): Promise<Ran> {
+  /** `least`: what the clock is to be at least, if this is the incarnation. */
+  async #run (members: readonly string[], occasion: Occasion = 'mark', least: { incarnation: string | undefined, clock: number } = this.ledger): Promise<Ran> {
     const { ledger } = this
-    const known = { incarnation: ledger.incarnation ?? '0', clock: ledger.clock, ownStamp: this.#ownStamp }
+    const known = { incarnation: least.incarnation ?? '0', clock: ledger.clock, ownStamp: this.#ownStamp }
     const [incarnation, before, clock, floor, ownBefore, copies] = await (await this.#open()).eval(MARK_SCRIPT, {
       keys: [this.#key],
       arguments: [
         String(this.#most), String(Math.ceil(this.#most * DROPPED_AT_ONCE)), String(randomInt(LEAST_INCARNATION + 1, 0)),
-        known.incarnation, String(leastClock), String(ledger.floor), this.#own, this.channel, occasion, ...members
+        known.incarnation, String(least.clock), String(ledger.incarnation === known.incarnation ? ledger.floor : 0), this.#own, this.channel, occasion, ...members
       ]
     }) as [string, string, string, string, string, string]
     const head = { incarnation, clock: Number(clock), floor: Number(floor) }

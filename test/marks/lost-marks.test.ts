@@ -93,3 +93,22 @@ t.test('after a flush a process puts nothing back', async (t) => {
   await a.marks.refresh()
   t.same(a.sent.map(({ name }) => name), ['zmScore'])
 })
+
+t.test('a life of the marks that comes back from a snapshot, by a clock that is behind, does not make old entries look new', async (t) => {
+  const one = await scene(t, 1)
+  const [{ marks, fill, judge }] = one.processes as [Process]
+  await one.client.zAdd(one.key, { value: 'c', score: (Date.now() + 3_600_000) * 1000 })
+  await marks.refresh()
+  const load = await saved(one)
+  await marks.mark('hard', [tagLabel('other')])
+  const filled = fill()
+  await one.client.del(one.key)
+  await marks.refresh()
+  t.equal(judge(filled, tagLabel('x')), 'dead', 'another life')
+  await load()
+  await marks.refresh()
+  await marks.mark('hard', [tagLabel('x')])
+  t.equal(judge(filled, tagLabel('x')), 'dead')
+  const later = fill()
+  t.equal(judge(later, tagLabel('x')), 'live')
+})
