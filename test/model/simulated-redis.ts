@@ -67,9 +67,12 @@ export class SimulatedRedis {
     throw new Error(`the simulated Redis has no ${name}`)
   }
 
+  /** Whoever asks for what has expired removes it: a clock that goes back does not bring it back. */
   get (key: string): Buffer | undefined {
     const kept = this.#strings.get(key)
-    return kept === undefined || kept.expiresAtMs <= this.#ms ? undefined : kept.value
+    if (kept === undefined || kept.expiresAtMs > this.#ms) return kept?.value
+    this.#strings.delete(key)
+    return undefined
   }
 
   set (key: string, value: Buffer, ttlMs: number): string {
