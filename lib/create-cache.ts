@@ -30,5 +30,8 @@ function chooseStore ({ store, redis, memory, prefix, clock, logger }: CacheSett
   if (memory === undefined) return far!
   const { maxBytes } = memory
   if (far === undefined) return new MemoryStore({ maxBytes, clock })
-  return new TieredStore({ near: new MemoryStore({ maxBytes, clock, overhead: COPY_OVERHEAD }), far, ...memory, clock, logger, onFault })
+  // A clock of the system may go back; one that was passed in is that of a test.
+  const monotonic = clock === Date.now ? () => performance.now() : clock
+  const near = new MemoryStore({ maxBytes, clock: monotonic, overhead: COPY_OVERHEAD })
+  return new TieredStore({ near, far, ...memory, clock, monotonic, logger, onFault })
 }

@@ -8,7 +8,7 @@ import { findCycle, readImports, type Sources } from './helpers/imports.ts'
  * included. A name that ends with a slash stands for all files of the folder that have no line of their own.
  */
 const layers = [
-  ['lib/http/', 'lib/errors.ts', 'lib/logger.ts', 'lib/backoff.ts'],
+  ['lib/http/', 'lib/errors.ts', 'lib/logger.ts', 'lib/backoff.ts', 'lib/deadline.ts'],
   ['lib/marks/'],
   ['lib/events/'],
   ['lib/stored-entry.ts', 'lib/single-flight.ts'],

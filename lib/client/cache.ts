@@ -170,6 +170,7 @@ export class Cache extends InvalidationClient {
     const stored = found ?? await this.#flights.run(key, async (isCurrent) => {
       const value = await produce()
       if (value === undefined) return undefined
+      if (this.isClosed) return encodeValueBody(key, value) // closed meanwhile: nothing is stored, and who waits has it
       const prepared = this.#prepare(key, value, { ...rest, tags: tagsOf(value) })
       if (isCurrent()) await this.#write(prepared, 'produced', filled)
       return prepared.value

@@ -130,7 +130,11 @@ export class InvalidationClient implements AsyncDisposable {
     await this.close()
   }
 
+  protected get isClosed (): boolean {
+    return this.#closing !== undefined
+  }
+
   protected assertOpen (): void {
-    if (this.#closing !== undefined) throw new ClosedError()
+    if (this.isClosed) throw new ClosedError()
   }
 }

@@ -1,3 +1,4 @@
+import { inTime } from '../deadline.ts'
 import { expectedGot, InvalidTargetError } from '../errors.ts'
 import type { Logger } from '../logger.ts'
 import { ALL } from '../marks/labels.ts'
@@ -123,7 +124,8 @@ export class InvalidationEvents {
     const handlers = [...this.#handlers.get(event.name) ?? []]
     const labels = await Promise.all(handlers.map(async (handler) => {
       try {
-        const targets: unknown = await this.#inTime(handler(event.data as never))
+        // One handler that hangs must not keep all later events waiting.
+        const targets: unknown = await inTime(this.#options.handlerMs ?? HANDLER_MS, handler(event.data as never))
         return targets === undefined || targets === null ? [] : labelsOf(targets, `what the handler of event "${event.name}" gives`)
       } catch (fault) {
         this.#handlerFailed(event, fault)
@@ -139,21 +141,6 @@ export class InvalidationEvents {
     const text = 'a handler of an event failed: what it would have invalidated may still be served from the cache'
     if (logger.error === undefined) logger.warn(details, text)
     else logger.error(details, text)
-  }
-
-  /** One handler that hangs must not keep all later events waiting. */
-  async #inTime<T> (result: T | Promise<T>): Promise<T> {
-    const ms = this.#options.handlerMs ?? HANDLER_MS
-    let timer: NodeJS.Timeout | undefined
-    const late = new Promise<never>((resolve, reject) => {
-      timer = setTimeout(() => { reject(new Error(`no answer within ${ms} ms`)) }, ms)
-      timer.unref()
-    })
-    try {
-      return await Promise.race([result, late])
-    } finally {
-      clearTimeout(timer)
-    }
   }
 
   async #mark (labels: readonly string[]): Promise<void> {

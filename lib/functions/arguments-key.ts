@@ -13,8 +13,9 @@ const LONGEST_TEXT = 200
 /** What a key cannot hold, or would show as a broken line. */
 // eslint-disable-next-line no-control-regex
 const UNREADABLE = /[\0-\x1f\x7f-\x9f\u2028\u2029]/
-/** Braces choose the slot in a Redis Cluster; what callers pass must not. */
-
+/** Behind a name without a colon it would look like the key of a stored response. */
+const METHOD = /^(?:GET|POST|QUERY):/
+/** Also braces, which choose the slot in a Redis Cluster: what callers pass must not. */
 const ESCAPED = /[\x7f-\x9f\u2028\u2029{}]/g
 
 /** A deep copy of arguments. Throws an `UnkeyableError` that names the place of what it cannot copy. */
@@ -30,7 +31,7 @@ export function argumentsText (args: readonly unknown[]): string {
 
 /** The text of an own key: as it is where it can stand in a key, else `#` and a hash. */
 export function ownKeyText (text: string): string {
-  return text.startsWith('#') || UNREADABLE.test(text) || !text.isWellFormed() ? hashed(text) : shortened(text)
+  return text.startsWith('#') || METHOD.test(text) || UNREADABLE.test(text) || /[{}]/.test(text) || !text.isWellFormed() ? hashed(text) : shortened(text)
 }
 
 function shortened (text: string): string {

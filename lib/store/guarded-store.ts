@@ -1,10 +1,11 @@
+import { inTime, timer } from '../deadline.ts'
 import { StoreUnavailableError, StoreUnsupportedError } from '../errors.ts'
 import { LocalEventLog, type EventLog } from '../events/event-log.ts'
 import type { Logger } from '../logger.ts'
 import type { MarkKind } from '../marks/ledger.ts'
 import { LocalMarks, type Marks } from '../marks/marks.ts'
 import type { Entry } from '../stored-entry.ts'
-import { StoreHealth } from './store-health.ts'
+import { isOffline, StoreHealth } from './store-health.ts'
 import { isPromise, type MaybePromise, type Store, type StoreKey, type Swept } from './store.ts'
 
 /** What a read gives when the store could not answer. */
@@ -29,6 +30,9 @@ export class GuardedStore {
   readonly #options: GuardOptions
   readonly #reading: StoreHealth
   readonly #writing: StoreHealth
+  #isConnected = false
+  /** Why there is no connection; the client only says that there is none. */
+  #offline: unknown
 
   constructor (store: Store, options: GuardOptions) {
     this.#store = store
@@ -130,6 +134,7 @@ export class GuardedStore {
 
   async connect (): Promise<void> {
     await this.#store.connect()
+    this.#isConnected = true
   }
 
   async close (): Promise<void> {
@@ -138,45 +143,56 @@ export class GuardedStore {
 
   /** Notes a fault that the store reports outside of an operation, such as a lost connection. */
   failed (fault: unknown): void {
+    this.#offline = fault
     this.#reading.failed(fault)
   }
 
   readonly #unavailable = (fault: unknown): typeof UNAVAILABLE => {
-    this.#reading.failed(fault)
+    this.#reading.failed(this.#reason(fault))
     return UNAVAILABLE
+  }
+
+  #reason (fault: unknown): unknown {
+    return isOffline(fault) ? this.#offline ?? fault : fault
   }
 
   /** What `#read` does, with one promise in place of many: this is the way of every hit that is not in this process. */
   #readLater (found: Promise<Entry | undefined>): Promise<Entry | undefined | typeof UNAVAILABLE> {
     return new Promise((resolve) => {
-      const timer = deadline(this.#options.readMs, (late) => { resolve(this.#unavailable(late)) })
+      const late = timer(this.#options.readMs, (fault) => { resolve(this.#unavailable(fault)) })
       found.then((entry) => {
-        timer.clear()
+        late.clear()
         this.#reading.answered()
         resolve(entry)
       }, (fault: unknown) => {
-        timer.clear()
+        late.clear()
         resolve(this.#unavailable(fault))
       })
     })
   }
 
   async #read<T> (result: MaybePromise<T>): Promise<T> {
-    const read = await inTime(result, this.#options.readMs)
+    const read = await inTime(this.#options.readMs, result)
     this.#reading.answered()
     return read
   }
 
   async #write<T> (run: () => MaybePromise<T>): Promise<T> {
     try {
-      const written = await inTime(run(), this.#options.writeMs)
+      const written = await inTime(this.#options.writeMs, run())
       this.#writing.answered()
       return written
     } catch (fault) {
+      const reason = this.#reason(fault)
       // A store that is away fails both ways: one change of state, one line.
-      if (!this.#reading.isFailing) this.#writing.failed(fault)
-      throw fault
+      if (!this.#reading.isFailing) this.#writing.failed(reason)
+      throw reason
     }
+  }
+
+  async #whenConnected<T> (run: () => MaybePromise<T>): Promise<T> {
+    await this.connect()
+    return await run()
   }
 
   async #walked<T> (walk: string, run: () => Promise<T>): Promise<T> {
@@ -187,9 +203,10 @@ export class GuardedStore {
     }
   }
 
+  /** Waits for the first connection: who starts with an invalidation means it. */
   async #confirmed<T> (operation: string, run: () => MaybePromise<T>): Promise<T> {
     try {
-      return await this.#write(run)
+      return await this.#write(() => this.#isConnected ? run() : this.#whenConnected(run))
     } catch (fault) {
       throw unconfirmed(operation, fault)
     }
@@ -199,30 +216,4 @@ export class GuardedStore {
 function unconfirmed (operation: string, fault: unknown): Error {
   if (fault instanceof StoreUnavailableError) return fault
   return new StoreUnavailableError(operation, fault instanceof Error ? fault.message : String(fault), { cause: fault })
-}
-
-/** What comes after `ms` milliseconds is too late, and rejects. */
-async function inTime<T> (result: MaybePromise<T>, ms: number): Promise<T> {
-  if (!isPromise(result)) return result
-  return await new Promise((resolve, reject) => {
-    const timer = deadline(ms, reject)
-    result.then(resolve, reject).finally(() => { timer.clear() })
-  })
-}
-
-/**
- * Calls `onLate` after `ms` milliseconds unless it is cleared. When the timer fires because this process was busy, the answer
- * may have arrived long ago: input that is waiting is read first.
- */
-function deadline (ms: number, onLate: (late: Error) => void): { clear: () => void } {
-  let immediate: NodeJS.Immediate | undefined
-  const timer = setTimeout(() => {
-    immediate = setImmediate(() => onLate(new Error(`no answer within ${ms} ms`)))
-  }, ms)
-  return {
-    clear () {
-      clearTimeout(timer)
-      if (immediate !== undefined) clearImmediate(immediate)
-    }
-  }
 }

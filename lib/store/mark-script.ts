@@ -56,7 +56,10 @@ if incarnation == known.incarnation then
     end
     redis.call('ZADD', key, text(clock), '${CLOCK}')
   end
-  if known.floor > score('${FLOOR}') then redis.call('ZADD', key, text(known.floor), '${FLOOR}') end
+  if known.floor > score('${FLOOR}') then
+    redis.call('ZREMRANGEBYSCORE', key, '(0', text(known.floor))
+    redis.call('ZADD', key, text(known.floor), '${FLOOR}', text(clock), '${CLOCK}')
+  end
 end
 if #ARGV >= first and (copies or occasion ~= 'change') then
   local stamp, members = math.max(clock, now), {}
@@ -94,12 +97,18 @@ export interface MarksMessage {
   readonly members: readonly string[]
 }
 
-/** Undefined when this is none: whoever may publish to the channel can say anything there. */
-export function parseMarksMessage (text: string): MarksMessage | undefined {
+const ONE_DAY_MS = 86_400_000
+
+/**
+ * Undefined when this is none: whoever may publish to the channel can say anything there. What has a clock that is far ahead would make
+ * all that is filled look newer than any mark; who does not believe it reads the marks themselves.
+ */
+export function parseMarksMessage (text: string, now: number): MarksMessage | undefined {
   try {
     const { incarnation, before, clock, floor, members } = JSON.parse(text) as Record<string, unknown>
     const message = { incarnation: String(incarnation), before: Number(before), clock: Number(clock), floor: Number(floor), members: members as string[] }
-    const isSound = [message.before, message.clock, message.floor].every(Number.isSafeInteger) && Array.isArray(members) && members.every((member) => typeof member === 'string' && MARK.test(member))
+    const isSound = [message.before, message.clock, message.floor].every(Number.isSafeInteger) && message.before < message.clock &&
+      message.floor <= message.clock && message.clock < (now + ONE_DAY_MS) * 1000 && Array.isArray(members) && members.every((member) => typeof member === 'string' && MARK.test(member))
     return isSound ? message : undefined
   } catch {
     return undefined // not JSON: not ours

@@ -17,6 +17,12 @@ export class RecentlyAsked {
     return this.#young.has(mark) || this.#old.has(mark)
   }
 
+  forget (text: string): void {
+    const mark = crc32(text)
+    this.#young.delete(mark)
+    this.#old.delete(mark)
+  }
+
   /** Whether this text was noted lately; notes it. */
   note (text: string): boolean {
     const wasAsked = this.has(text)

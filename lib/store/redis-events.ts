@@ -1,5 +1,6 @@
 import { randomBytes } from 'node:crypto'
 import { backOff } from '../backoff.ts'
+import { inTime } from '../deadline.ts'
 import type { EventListener, EventLog, EventMessage, Following } from '../events/event-log.ts'
 import type { ConnectedRedis } from './redis-client.ts'
 import { destroy } from './redis-connection.ts'
@@ -80,6 +81,7 @@ class Follower implements Following {
   #isReady = (): void => {}
   /** What was handled last. */
   #last: StreamEntry | undefined
+  #atOnce = READ_AT_ONCE
   #state: 'new' | 'following' | 'lost' = 'new'
 
   constructor (stream: FollowedStream, listener: EventListener) {
@@ -144,7 +146,11 @@ class Follower implements Following {
   /** What comes after the entry that was handled last, or undefined when that one is not there any more. */
   async #read (redis: EventsRedis): Promise<StreamEntry[] | undefined> {
     const { id, message } = this.#last!
-    const [last, ...entries] = await this.#answer(redis.xRange(this.#stream.key, id, '+', { COUNT: READ_AT_ONCE + 1 }))
+    const count = this.#atOnce + 1
+    // What does not come in time is asked for in smaller parts: the same part would be late again, for ever.
+    this.#atOnce = Math.max(1, Math.floor(this.#atOnce / 2))
+    const [last, ...entries] = await this.#answer(redis.xRange(this.#stream.key, id, '+', { COUNT: count }))
+    this.#atOnce = Math.min(READ_AT_ONCE, 2 * (count - 1))
     return last?.id === id && last.message.json === message.json && last.message.by === message.by ? entries : undefined
   }
 
@@ -169,15 +175,7 @@ class Follower implements Following {
 
   /** Rejects when it takes too long, and as soon as this is closed. */
   async #answer<T> (reply: Promise<T>): Promise<T> {
-    let timer: NodeJS.Timeout | undefined
-    const late = new Promise<never>((resolve, reject) => {
-      timer = setTimeout(() => { reject(new Error(`no answer within ${ANSWER_MS} ms`)) }, ANSWER_MS)
-    })
-    try {
-      return await this.#unlessClosed(Promise.race([reply, late]))
-    } finally {
-      clearTimeout(timer)
-    }
+    return await this.#unlessClosed(inTime(ANSWER_MS, reply))
   }
 
   async #unlessClosed<T> (result: Promise<T>): Promise<T> {

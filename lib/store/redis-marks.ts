@@ -122,7 +122,7 @@ export class RedisMarks implements Marks {
 
   /** Learns from a message of the channel; false when it says too little, or some before it was missed. */
   hear (text: string): boolean {
-    const message = parseMarksMessage(text)
+    const message = parseMarksMessage(text, Date.now())
     return message !== undefined && this.#learn(message)
   }
 

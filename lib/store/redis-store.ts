@@ -28,7 +28,7 @@ if d then
   local isEntry, entry = pcall(cjson.decode, read(16, 15 + ((a * 256 + b) * 256 + c) * 256 + d))
   if isEntry and type(entry) == 'table' and type(entry.filled) == 'table' and entry.filled.incarnation == ARGV[3] then
     local there, stamp = entry.filled.stamp, tonumber(ARGV[4])
-    if there > stamp or (there == stamp and entry.origin == 'set') then return 0 end
+    if type(there) == 'number' and there > stamp or (there == stamp and entry.origin == 'set') then return 0 end
   end
 end
 redis.call('SET', KEYS[1], ARGV[1], 'PX', ARGV[2])

@@ -15,9 +15,9 @@ export interface Listener {
  * Sentinels have such a connection themselves and do not tell: who listens there notices a gap by other means.
  */
 export async function listen (client: ConnectedRedis, channel: string, { listener, closed }: { listener: Listener, closed: AbortSignal }): Promise<void> {
-  const own = await ownConnection(client)
   const onMessage = (message: unknown): void => { listener.onMessage(String(message)) }
   const onDown = (fault: unknown): void => { if (!closed.aborted) listener.onDown(fault) }
+  const own = await ownConnectionAtLast(client, { onDown, closed })
   if (own === undefined) return await subscribeAtLast(client, channel, { onMessage, listener, closed })
   own.on('error', onDown)
   own.on('reconnecting', () => { onDown(new Error('the connection was lost')) })
@@ -27,8 +27,20 @@ export async function listen (client: ConnectedRedis, channel: string, { listene
   await connectAtLast(own, closed, onDown)
 }
 
+/** A pool that its owner has not connected yet lends nothing. */
+async function ownConnectionAtLast (client: ConnectedRedis, { onDown, closed }: { onDown: (fault: unknown) => void, closed: AbortSignal }): Promise<OwnedRedis | undefined> {
+  for (let retries = 0; !closed.aborted; retries++) {
+    try {
+      return await ownConnection(client)
+    } catch (fault) {
+      onDown(fault)
+      await backOff(retries, closed)
+    }
+  }
+}
+
 /** A connection like that of a single client or pool, to be connected and ended by the caller; others have none. */
-export async function ownConnection (client: ConnectedRedis): Promise<OwnedRedis | undefined> {
+async function ownConnection (client: ConnectedRedis): Promise<OwnedRedis | undefined> {
   if (client.nodeClient !== undefined || client.acquire !== undefined) return undefined
   if (client.execute !== undefined) return await client.execute((one) => (one as ConnectedRedis).duplicate!()) as OwnedRedis
   return client.duplicate?.() as OwnedRedis | undefined

@@ -9,6 +9,7 @@ export class StoreHealth {
   readonly #clock: () => number
   readonly #logger: Logger
   #failedAt: number | undefined
+  #isTold = false
 
   constructor (direction: 'read' | 'write', { clock, logger }: { clock: () => number, logger: Logger }) {
     this.#direction = direction
@@ -20,10 +21,11 @@ export class StoreHealth {
     return this.#failedAt !== undefined
   }
 
+  /** That a client has no connection says nothing; why it has none is told by another fault, before or after. */
   failed (fault: unknown): void {
-    const wasAvailable = this.#failedAt === undefined
     this.#failedAt = this.#clock()
-    if (!wasAvailable) return
+    if (this.#isTold || isOffline(fault)) return
+    this.#isTold = true
     const consequence = this.#direction === 'read' ? 'routes answer without the cache' : 'responses are not stored'
     this.#logger.warn({ err: fault, cache: { state: 'store-error', direction: this.#direction } }, `cache store fails to ${this.#direction}: ${consequence}`)
   }
@@ -31,6 +33,13 @@ export class StoreHealth {
   answered (): void {
     if (this.#failedAt === undefined || this.#clock() - this.#failedAt < CALM_MS) return
     this.#failedAt = undefined
+    if (!this.#isTold) return
+    this.#isTold = false
     this.#logger.info({ cache: { state: 'available', direction: this.#direction } }, `cache store can ${this.#direction} again`)
   }
+}
+
+/** What node-redis says of a client that has no connection; why there is none is told by an event. */
+export function isOffline (fault: unknown): boolean {
+  return fault instanceof Error && fault.message === 'The client is offline'
 }

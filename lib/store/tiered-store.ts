@@ -14,12 +14,15 @@ export interface TieredStoreOptions {
   /** So long copies are used without a word from Redis. */
   readonly maxBlindMs: number
   readonly clock: () => number
+  /** Milliseconds that never go back; the clock of `near`. */
+  readonly monotonic: () => number
   readonly logger: Logger
   readonly onFault: (fault: unknown) => void
 }
 
 /** A copy larger than this part of the memory would push out too many others. */
 const LARGEST_SHARE = 1 / 16
+const ANNOUNCE_AGAIN_MS = 1000
 
 /**
  * Copies in this process in front of Redis. Redis has every entry; memory has copies of those that were asked for twice lately.
@@ -42,6 +45,7 @@ export class TieredStore implements Store {
   /** Undefined until it has listened, or was refused to. */
   #isListening: boolean | undefined
   #isLooking = false
+  #announceAt = 0
   #isClosed = false
 
   constructor (options: TieredStoreOptions) {
@@ -130,8 +134,18 @@ export class TieredStore implements Store {
 
   #fetch (key: StoreKey): Promise<Entry | undefined> {
     this.#near.delete(key)
-    if (!this.#asked.note(key.text) || this.#large.has(key.text)) return this.#far.get(key)
-    return this.#fetchToKeep(key)
+    if (!this.#asked.note(key.text)) return this.#far.get(key)
+    return this.#large.has(key.text) ? this.#fetchLarge(key) : this.#fetchToKeep(key)
+  }
+
+  async #fetchLarge (key: StoreKey): Promise<Entry | undefined> {
+    const entry = await this.#far.get(key)
+    if (entry !== undefined && !this.#isLarge(entry)) this.#large.forget(key.text)
+    return entry
+  }
+
+  #isLarge (entry: Entry): boolean {
+    return entry.body.length > this.#options.maxBytes * LARGEST_SHARE
   }
 
   /**
@@ -141,21 +155,30 @@ export class TieredStore implements Store {
   async #fetchToKeep (key: StoreKey): Promise<Entry | undefined> {
     const copied = this.marks.copyStamp
     if (isValueKey(key) && copied === undefined) {
-      this.marks.keepCopies().catch(this.#failed)
+      this.#announce()
       return await this.#far.get(key)
     }
-    const askedAt = this.#options.clock()
+    const { clock, monotonic } = this.#options
+    const askedAt = monotonic()
     const ttlMs = await this.#far.ttlMs(key)
     const entry = await this.#far.get(key)
     if (ttlMs === undefined || entry === undefined) return entry
-    const expiresAt = entry.kind === 'value' ? askedAt + ttlMs : Math.min(askedAt + ttlMs, entry.staleAt)
-    this.#keep(key, entry, expiresAt - this.#options.clock(), copied)
+    const leftMs = askedAt + ttlMs - monotonic()
+    this.#keep(key, entry, entry.kind === 'value' ? leftMs : Math.min(leftMs, entry.staleAt - clock()), copied)
     return entry
+  }
+
+  /** Needs a write: a Redis that is full refuses it, and reads as before. One at a time, and not with every read. */
+  #announce (): void {
+    const now = performance.now()
+    if (now < this.#announceAt) return
+    this.#announceAt = Infinity
+    this.marks.keepCopies().then(() => { this.#announceAt = 0 }, () => { this.#announceAt = performance.now() + ANNOUNCE_AGAIN_MS })
   }
 
   #keep (key: StoreKey, entry: Entry, ttlMs: number, copied?: CopyStamp): void {
     if (ttlMs <= 0 || this.marks.ledger.verdict(entry, key) !== 'live') return
-    if (entry.body.length > this.#options.maxBytes * LARGEST_SHARE) {
+    if (this.#isLarge(entry)) {
       this.#large.note(key.text)
       return
     }

@@ -43,7 +43,10 @@ function takeOver (redis: SimulatedRedis, key: string, known: { clock: number, f
     }
     redis.zAdd(key, { [CLOCK]: clock })
   }
-  if (known.floor > redis.scoreOf(key, FLOOR)!) redis.zAdd(key, { [FLOOR]: known.floor })
+  if (known.floor > redis.scoreOf(key, FLOOR)!) {
+    redis.zRemove(key, (score) => score > 0 && score <= known.floor)
+    redis.zAdd(key, { [FLOOR]: known.floor, [CLOCK]: clock })
+  }
   return clock
 }
 

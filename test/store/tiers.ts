@@ -39,7 +39,7 @@ export function openTier (t: Test, { redis, prefix, maxBytes = 1_000_000, maxBli
   const near = new MemoryStore({ maxBytes, clock })
   const onFault = (fault: unknown): void => { faults.push(fault) }
   const far = new RedisStore({ redis, prefix, onFault })
-  const store = new TieredStore({ near, far, maxBytes, maxBlindMs, clock, logger: recorder(lines), onFault })
+  const store = new TieredStore({ near, far, maxBytes, maxBlindMs, clock, monotonic: clock, logger: recorder(lines), onFault })
   t.teardown(() => store.close())
   return { store, near, lines, faults }
 }
