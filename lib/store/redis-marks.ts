@@ -46,7 +46,6 @@ export class RedisMarks implements Marks {
   readonly #left = new Map<string, number>()
   /** The read that is going to be sent: whoever asks before it is, shares it. */
   #next: Promise<void> | undefined
-
   /** The number of `m` in this incarnation, once this process has said that it keeps copies. */
   #copies: { readonly incarnation: string, readonly number: number } | undefined
   #confirmedAt = -Infinity

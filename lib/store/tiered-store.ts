@@ -45,7 +45,7 @@ export class TieredStore implements Store {
   /** Undefined until it has listened, or was refused to. */
   #isListening: boolean | undefined
   #isLooking = false
-  #announceAt = 0
+  #announceAt = -Infinity
   #isClosed = false
 
   constructor (options: TieredStoreOptions) {
@@ -170,10 +170,10 @@ export class TieredStore implements Store {
 
   /** Needs a write: a Redis that is full refuses it, and reads as before. One at a time, and not with every read. */
   #announce (): void {
-    const now = performance.now()
-    if (now < this.#announceAt) return
+    const { monotonic } = this.#options
+    if (monotonic() < this.#announceAt) return
     this.#announceAt = Infinity
-    this.marks.keepCopies().then(() => { this.#announceAt = 0 }, () => { this.#announceAt = performance.now() + ANNOUNCE_AGAIN_MS })
+    this.marks.keepCopies().then(() => { this.#announceAt = -Infinity }, () => { this.#announceAt = monotonic() + ANNOUNCE_AGAIN_MS })
   }
 
   #keep (key: StoreKey, entry: Entry, ttlMs: number, copied?: CopyStamp): void {
