@@ -6,7 +6,10 @@ import { CLOCK, COPIES, FLOOR, INCARNATION, LEAST_INCARNATION, MARK, MARK_SCRIPT
 import type { ConnectedRedis } from './redis-client.ts'
 import type { MaybePromise } from './store.ts'
 
+/** Marks in one read. */
 const PAGE = 1000
+/** Marks in one script: nobody who waits for Redis behind it should notice. */
+const MARKED_AT_ONCE = 250
 const MOST_LEFT = 100
 /** Replication is behind by far less. */
 const LOST_AT_MOST_MICROS = 60_000_000
@@ -100,7 +103,7 @@ export class RedisMarks implements Marks {
   }
 
   async #markAll (members: readonly string[], occasion: Occasion): Promise<void> {
-    for (let at = 0; at < members.length; at += PAGE) await this.#mark(members.slice(at, at + PAGE), occasion)
+    for (let at = 0; at < members.length; at += MARKED_AT_ONCE) await this.#mark(members.slice(at, at + MARKED_AT_ONCE), occasion)
   }
 
   async #mark (members: readonly string[], occasion: Occasion): Promise<void> {
@@ -216,8 +219,8 @@ export class RedisMarks implements Marks {
     const { ledger } = this
     const lost = ledger.newerThan(Math.min(clock, ledger.clock - LOST_AT_MOST_MICROS)).map(memberOf)
     this.#ownStamp = 0
-    let { head } = await this.#run(lost.slice(0, PAGE), 'mark', { incarnation: ledger.incarnation, clock: Math.max(clock, ledger.clock) + 1 })
-    for (let at = PAGE; at < lost.length; at += PAGE) head = (await this.#run(lost.slice(at, at + PAGE))).head
+    let { head } = await this.#run(lost.slice(0, MARKED_AT_ONCE), 'mark', { incarnation: ledger.incarnation, clock: Math.max(clock, ledger.clock) + 1 })
+    for (let at = MARKED_AT_ONCE; at < lost.length; at += MARKED_AT_ONCE) head = (await this.#run(lost.slice(at, at + MARKED_AT_ONCE))).head
     await this.#readAll(head)
   }
 
