@@ -124,8 +124,9 @@ export class InvalidationEvents {
     const handlers = [...this.#handlers.get(event.name) ?? []]
     const labels = await Promise.all(handlers.map(async (handler) => {
       try {
-        // One handler that hangs must not keep all later events waiting.
-        const targets: unknown = await inTime(this.#options.handlerMs ?? HANDLER_MS, handler(event.data as never))
+        // One handler that hangs must not keep all later events waiting. What it was registered for says what data it takes.
+        const answer = Promise.resolve(handler(event.data as never))
+        const targets: unknown = await inTime(this.#options.handlerMs ?? HANDLER_MS, answer, { idle: true })
         return targets === undefined || targets === null ? [] : labelsOf(targets, `what the handler of event "${event.name}" gives`)
       } catch (fault) {
         this.#handlerFailed(event, fault)

@@ -172,14 +172,15 @@ export class GuardedStore {
   }
 
   async #read<T> (result: MaybePromise<T>): Promise<T> {
-    const read = await inTime(this.#options.readMs, result)
+    const read = isPromise(result) ? await inTime(this.#options.readMs, result) : result
     this.#reading.answered()
     return read
   }
 
   async #write<T> (run: () => MaybePromise<T>): Promise<T> {
     try {
-      const written = await inTime(this.#options.writeMs, run())
+      const result = run()
+      const written = isPromise(result) ? await inTime(this.#options.writeMs, result) : result
       this.#writing.answered()
       return written
     } catch (fault) {

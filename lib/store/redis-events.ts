@@ -43,6 +43,7 @@ export class RedisEvents implements EventLog {
   }
 
   async append (json: string): Promise<void> {
+    // The commands of streams, which those who do not use events need not know of.
     await this.#append(await this.#options.open() as unknown as EventsRedis, { json, by: this.#by })
   }
 
@@ -130,7 +131,7 @@ class Follower implements Following {
     } catch (fault) {
       throw problem ?? fault
     } finally {
-      // A cluster or sentinel answers later.
+      // Nobody uses it any more: that it cannot be ended properly is of no consequence.
       destroy(redis).catch(() => {})
     }
   }

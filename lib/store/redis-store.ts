@@ -66,6 +66,7 @@ export class RedisStore implements Store {
     const open = (): MaybePromise<ConnectedRedis> => this.#clients?.client ?? this.#open().then(({ client }) => client)
     this.marks = new RedisMarks({ prefix, open })
     this.events = new RedisEvents({ prefix, open })
+    // The commands of walks, which a client of the user's has as well.
     this.#sweep = new RedisSweep({ prefix, open: async () => await open() as unknown as WalkedRedis })
     this.#opening = openRedis(redis, onFault).then((open) => {
       // Whatever types a client of the user's gives.

@@ -173,6 +173,7 @@ export class TieredStore implements Store {
     const { monotonic } = this.#options
     if (monotonic() < this.#announceAt) return
     this.#announceAt = Infinity
+    // That it failed shows in the next try; until then no copy of a value is kept.
     this.marks.keepCopies().then(() => { this.#announceAt = -Infinity }, () => { this.#announceAt = monotonic() + ANNOUNCE_AGAIN_MS })
   }
 

@@ -1,5 +1,6 @@
 import t, { type Test } from 'tap'
 import { createCache, type Cache, type CacheOptions } from '../../lib/index.ts'
+import { openCache } from '../helpers/open-cache.ts'
 import { useRedis } from '../helpers/redis.ts'
 
 t.test('with memory', (t) => behaves(t, async () => ({})))
@@ -17,10 +18,7 @@ t.test('with memory in front of Redis', (t) => behaves(t, async (t) => {
 /** All that `fastify.cache` promises, whatever keeps its entries. */
 function behaves (t: Test, optionsFor: (t: Test) => Promise<CacheOptions>): void {
   async function open (t: Test, more: CacheOptions = {}): Promise<Cache> {
-    const cache = createCache({ defaults: { ttl: '10m' }, ...await optionsFor(t), ...more })
-    t.teardown(() => cache.close())
-    await cache.connect()
-    return cache
+    return await openCache(t, { defaults: { ttl: '10m' }, ...await optionsFor(t), ...more })
   }
 
   t.test('values come back as they were', async (t) => {

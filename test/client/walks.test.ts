@@ -1,6 +1,7 @@
 import t, { type Test } from 'tap'
 import { createCache, type Cache, type CacheOptions, type Store } from '../../lib/index.ts'
 import { MemoryStore } from '../../lib/store/memory-store.ts'
+import { openCache } from '../helpers/open-cache.ts'
 import { useRedis } from '../helpers/redis.ts'
 
 /* `deletePattern` and `sweep`, which walk through everything under the prefix. */
@@ -20,7 +21,7 @@ const setUps: Record<string, (t: Test) => Promise<CacheOptions>> = {
 for (const [where, optionsFor] of Object.entries(setUps)) {
   const open = async (t: Test): Promise<{ cache: Cache, options: CacheOptions }> => {
     const options: CacheOptions = { defaults: { ttl: '10m' }, ...await optionsFor(t) }
-    return { cache: await opened(t, options), options }
+    return { cache: await openCache(t, options), options }
   }
 
   t.test(`deletePattern removes the values of the pattern and no others, ${where}`, async (t) => {
@@ -55,7 +56,7 @@ for (const [where, optionsFor] of Object.entries(setUps)) {
   t.test(`nothing is walked through with a wrong pattern, a cache that is off, or one that is closed, ${where}`, async (t) => {
     const { cache, options } = await open(t)
     for (const pattern of ['', 7, undefined, ['a']]) await t.rejects(cache.deletePattern(pattern as string), { code: 'RESPONSE_CACHE_ERR_TARGET_INVALID' })
-    const off = await opened(t, { ...options, enabled: false })
+    const off = await openCache(t, { ...options, enabled: false })
     t.equal(await off.deletePattern('*'), 0)
     t.same(await off.sweep(), { scanned: 0, removed: 0 })
     await cache.close()
@@ -66,7 +67,7 @@ for (const [where, optionsFor] of Object.entries(setUps)) {
 
 t.test('a value that another process keeps a copy of is gone there after deletePattern', async (t) => {
   const options = { defaults: { ttl: '10m' }, ...await setUps['in memory and Redis']!(t) }
-  const [one, other] = [await opened(t, options), await opened(t, options)]
+  const [one, other] = [await openCache(t, options), await openCache(t, options)]
   await one.set('user:1', 'old')
   // A copy is kept when it is asked for often; the deletion is heard of later.
   for (let asked = 0; asked < 5; asked++) await other.get('user:1')
@@ -95,14 +96,7 @@ t.test('a store of one\'s own that cannot walk says which method it lacks', asyn
     connect () {},
     close () {}
   }
-  const cache = await opened(t, { store, defaults: { ttl: '10m' } })
+  const cache = await openCache(t, { store, defaults: { ttl: '10m' } })
   await t.rejects(cache.deletePattern('*'), { code: 'RESPONSE_CACHE_ERR_STORE_UNSUPPORTED', message: /method deleteValues\(\)/ })
   await t.rejects(cache.sweep(), { code: 'RESPONSE_CACHE_ERR_STORE_UNSUPPORTED', message: /method sweep\(\)/ })
 })
-
-async function opened (t: Test, options: CacheOptions): Promise<Cache> {
-  const cache = createCache(options)
-  t.teardown(() => cache.close())
-  await cache.connect()
-  return cache
-}

@@ -1,6 +1,7 @@
 import { AsyncLocalStorage } from 'node:async_hooks'
 import t, { type Test } from 'tap'
 import { createCache, type Cache, type CacheOptions } from '../../lib/index.ts'
+import { openCache } from '../helpers/open-cache.ts'
 import { useRedis } from '../helpers/redis.ts'
 
 t.test('with memory', (t) => behaves(t, async () => ({})))
@@ -19,10 +20,7 @@ function gate () {
 
 function behaves (t: Test, optionsFor: (t: Test) => Promise<CacheOptions>): void {
   async function open (t: Test, more: CacheOptions = {}): Promise<Cache> {
-    const cache = createCache({ defaults: { ttl: '10m' }, ...await optionsFor(t), ...more })
-    t.teardown(() => cache.close())
-    await cache.connect()
-    return cache
+    return await openCache(t, { defaults: { ttl: '10m' }, ...await optionsFor(t), ...more })
   }
 
   t.test('the same arguments run a function once, others again', async (t) => {
