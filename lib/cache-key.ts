@@ -43,9 +43,12 @@ export const RESPONSE_ID = /^[\w.-]+:(?:GET|POST|QUERY):/
 /** What else the cache has under the prefix in Redis. */
 export const RESERVED_IDS: ReadonlyMap<string, string> = new Map([['marks', 'the marks of invalidations'], ['events', 'the events of invalidations']])
 
+/** How the leases of fills begin under the prefix in Redis. */
+export const LEASE_ID = /^lease:/
+
 /** Whether a name under the prefix can be the key of a value of the client. */
 export function isValueId (id: string): boolean {
-  return !RESPONSE_ID.test(id) && !RESERVED_IDS.has(id)
+  return !RESPONSE_ID.test(id) && !RESERVED_IDS.has(id) && !LEASE_ID.test(id)
 }
 
 const READABLE_LENGTH = 200

@@ -24,9 +24,9 @@ export function openStore (settings: CacheSettings): GuardedStore {
 /** A copy shares nothing with what it was made from, and says when that was. Bytes, measured. */
 const COPY_OVERHEAD = 350
 
-function chooseStore ({ store, redis, memory, prefix, clock, logger }: CacheSettings, onFault: (fault: unknown) => void): Store {
+function chooseStore ({ store, redis, memory, prefix, clock, readMs, logger }: CacheSettings, onFault: (fault: unknown) => void): Store {
   if (store !== undefined) return checkedStore(store)
-  const far = redis === undefined ? undefined : new RedisStore({ redis, prefix, onFault })
+  const far = redis === undefined ? undefined : new RedisStore({ redis, prefix, commandMs: readMs, onFault })
   if (memory === undefined) return far!
   const { maxBytes } = memory
   if (far === undefined) return new MemoryStore({ maxBytes, clock })

@@ -63,6 +63,14 @@ export const StoreUnavailableError = createError(
 export const StoreUnsupportedError = createError(
   'RESPONSE_CACHE_ERR_STORE_UNSUPPORTED', 'The store cannot do this: expected it to have the optional method %s(), see docs/custom-store.md.', 500)
 
+/** The handler of a route took longer than the route allows, and there was nothing stale to serve. */
+export const HandlerTimeoutError = createError(
+  'RESPONSE_CACHE_ERR_HANDLER_TIMEOUT', 'The handler of %s takes longer than its hardTimeout of %s ms. What it makes is stored when it is done; ask again.', 503)
+
+/** As many handlers of a route run as it allows, and there was nothing stale to serve. */
+export const OverloadedError = createError(
+  'RESPONSE_CACHE_ERR_OVERLOADED', 'The handler of %s runs as often as its maxConcurrentFills of %s allows. Ask again.', 503)
+
 /** The cache was used after `close()`. */
 export const ClosedError = createError(
   'RESPONSE_CACHE_ERR_CLOSED', 'The cache is closed.', 500)

@@ -1,5 +1,6 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest, RouteOptions } from 'fastify'
 import fp from 'fastify-plugin'
+import { setMaxListeners } from 'node:events'
 import { Cache } from './client/cache.ts'
 import { openStore } from './create-cache.ts'
 import { AlreadyRegisteredError, expectedGot, InvalidTargetError, NotAttachedError, UnguardedError } from './errors.ts'
@@ -9,7 +10,16 @@ import type { ResponseCacheOptions } from './options/plugin-options.ts'
 import { routePolicy, writePolicy, type Invalidates, type RoutePolicy } from './options/policy.ts'
 import { pluginSettings, type PluginSettings } from './options/resolve.ts'
 import { ResponseCache } from './response-cache.ts'
+import { Counters } from './counters.ts'
+import { inTime } from './deadline.ts'
+import { Fills } from './fills/fills.ts'
+import { Rests } from './fills/rests.ts'
+import { UncacheableMemory } from './fills/uncacheable.ts'
 import { RouteAdmission } from './route/admission.ts'
+import { Background } from './route/background.ts'
+import { Collapsing, type Sharing } from './route/collapsing.ts'
+import { Repeater } from './route/repeat.ts'
+import type { GuardedStore } from './store/guarded-store.ts'
 import { Announcer } from './route/announce.ts'
 import { kTags, kTargets } from './route/exchange.ts'
 import { hooksOf } from './route/fastify-internals.ts'
@@ -37,6 +47,8 @@ interface Attaching {
   readonly settings: PluginSettings
   readonly engine: ResponseCache
   readonly client: Cache
+  readonly shared: Sharing
+  readonly repeater: Repeater
   /** Handlers of cached routes: the HEAD route that Fastify adds has that of its GET route, one of the app has its own. */
   readonly getHandlers: WeakSet<object>
   /** The patterns of cached routes. */
@@ -49,6 +61,9 @@ interface AttachedRoute {
   readonly policy: RoutePolicy
   readonly hooks: RouteHooks
 }
+
+/** So long closing waits for what runs in the background. */
+const CLOSE_MS = 5000
 
 /** Hooks that a hit in `onRequest` skips. */
 const GUARD_HOOKS = ['preParsing', 'preValidation', 'preHandler'] as const
@@ -66,10 +81,13 @@ async function responseCachePlugin (app: FastifyInstance, options: ResponseCache
   if (app.hasDecorator('cache')) throw new AlreadyRegisteredError()
   const settings = pluginSettings(options, app.log)
   const store = openStore(settings)
-  const client = new Cache(store, settings)
+  const counters = new Counters()
+  const client = new Cache(store, settings, counters)
   const engine = new ResponseCache({ store, clock: settings.clock })
   const attached: AttachedRoute[] = []
-  const attaching: Attaching = { settings, engine, client, getHandlers: new WeakSet(), cachedUrls: new Set() }
+  const closing = new AbortController()
+  const shared = sharingOf(store, { ...settings, counters, closed: closing.signal })
+  const attaching: Attaching = { settings, engine, client, shared, repeater: new Repeater(app), getHandlers: new WeakSet(), cachedUrls: new Set() }
 
   app.decorate('cache', client)
   app.decorateReply('cacheTags', addTags)
@@ -81,6 +99,8 @@ async function responseCachePlugin (app: FastifyInstance, options: ResponseCache
   app.addHook('onReady', async () => {
     attached.splice(0).forEach(settle)
   })
+  // Before the app ends what handlers use.
+  app.addHook('preClose', async () => { await endBehind(shared, closing) })
   app.addHook('onClose', async () => { await client.close() })
   if (hasRoutes(app)) refuseUnattachedRoutes(app)
 }
@@ -131,13 +151,28 @@ function addTargets (this: FastifyReply, targets: InvalidationTargets): FastifyR
   return this
 }
 
-function routeHooks (policy: RoutePolicy, route: RouteOptions, { settings, engine }: Attaching): RouteHooks {
-  const { debugHeaders, enabled, logger, name, prefix, ttls, userOf } = settings
+/** What runs in the background ends, and nothing begins any more. A handler that hangs is not waited for. */
+async function endBehind ({ behind }: Sharing, closing: AbortController): Promise<void> {
+  closing.abort()
+  await inTime(CLOSE_MS, Promise.all(behind), { idle: true }).catch(() => {})
+}
+
+function sharingOf (store: GuardedStore, { clock, counters, closed }: PluginSettings & { counters: Counters, closed: AbortSignal }): Sharing {
+  setMaxListeners(0, closed) // one for each lease that is waited for
+  return {
+    fills: new Fills(), uncacheable: new UncacheableMemory(clock), rests: new Rests(clock), leases: store.leases, counters, behind: new Set(), random: Math.random, closed
+  }
+}
+
+function routeHooks (policy: RoutePolicy, route: RouteOptions, { settings, engine, shared, repeater }: Attaching): RouteHooks {
+  const { debugHeaders, enabled, logger, name, prefix, userOf } = settings
   const admission = new RouteAdmission(policy, { anyUserOf: userOf, constraints: route.constraints ?? {} })
   const warnings = new RouteWarnings({ logger, route: policy.route })
-  const recorder = new ResponseRecorder({ policy, cache: engine, admission, ttls, warnings })
+  const recorder = new ResponseRecorder({ policy, cache: engine, admission, shared, warnings })
+  const collapsing = new Collapsing({ policy, cache: engine, shared })
+  const background = new Background({ route: policy.route, collapsing, repeater, shared, logger })
   const announcer = new Announcer({ name, debug: debugHeaders ? { prefix } : undefined })
-  return new RouteHooks({ policy, cache: engine, admission, recorder, announcer, enabled, warnings })
+  return new RouteHooks({ policy, cache: engine, admission, collapsing, background, recorder, announcer, enabled, warnings, shared })
 }
 
 /** All hooks of the route are known now: which of them a hit skips, and which may change what it sends. */

@@ -1,4 +1,5 @@
 import type { MissReason } from './http/cache-status.ts'
+import { useOf } from './http/freshness.ts'
 import type { FillStamp, MarkLedger } from './marks/ledger.ts'
 import { variesMatch, type RequestHeaders } from './http/vary.ts'
 import { UNAVAILABLE, type GuardedStore } from './store/guarded-store.ts'
@@ -10,15 +11,15 @@ import type { Entry, StoredResponse } from './stored-entry.ts'
  * responses that may be stored; a store keeps them.
  *
  *   look up   key -> store -> the same key material? -> not invalidated since it was filled?
- *                          -> the same selecting header fields? -> still fresh?  -> hit
- *   store     response + lifetime -> store, which forgets it when the lifetime is over
+ *                          -> the same selecting header fields? -> still fresh? -> hit
+ *                                                               -> of use while a new one is made, or when that fails? -> stale
+ *   store     response + lifetime -> store, which forgets it when it is of no use any more
  *
  * Three rules hold whatever the store does. An entry is used only if its whole key material equals the request's, so a hash
  * collision, a swapped value or an entry of another kind is a miss. A look-up ends within the store's deadline, and a store
  * that fails is a miss. A store in this process answers at once: then nothing here waits for a tick.
  *
- * Serving stale (may it be used nevertheless?) is a further question to the entry, in `#judge`; collapsing of misses stands
- * between look-up and handler.
+ * Between look-up and handler stands what is in `fills/`: who runs the handler, and who waits for that.
  */
 
 export interface Hit {
@@ -28,12 +29,28 @@ export interface Hit {
   readonly at: number
 }
 
-export type LookupResult = Hit | { readonly outcome: 'miss', readonly reason: MissReason }
+/** Not fresh, but of use. */
+export interface Stale {
+  readonly outcome: 'stale'
+  readonly response: StoredResponse
+  readonly at: number
+  readonly use: 'while-revalidate' | 'if-error'
+}
 
-const MISS: Record<MissReason, LookupResult> = {
+export interface Miss {
+  readonly outcome: 'miss'
+  readonly reason: MissReason
+  /** What is stored and of no use for this request. */
+  readonly former?: StoredResponse
+}
+
+export type LookupResult = Hit | Stale | Miss
+
+/** The stamp of a fill that began while the marks could not be read: its response is not stored, but those who wait share it. */
+export const UNMARKED: FillStamp = { incarnation: '', stamp: 0 }
+
+const MISS: Record<'uri-miss' | 'store-error', LookupResult> = {
   'uri-miss': { outcome: 'miss', reason: 'uri-miss' },
-  'vary-miss': { outcome: 'miss', reason: 'vary-miss' },
-  stale: { outcome: 'miss', reason: 'stale' },
   'store-error': { outcome: 'miss', reason: 'store-error' }
 }
 
@@ -54,19 +71,50 @@ export class ResponseCache {
     return isPromise(found) ? found.then((entry) => this.#judge(entry, key, headers)) : this.#judge(found, key, headers)
   }
 
-  /** What a fill that begins now is marked with; undefined while the marks could not be read. */
-  get fillStamp (): FillStamp | undefined {
-    return this.#ledger.stamp
+  /** The same, but never from a copy that another process may have replaced. */
+  async lookUpLatest (key: StoreKey, headers: RequestHeaders): Promise<LookupResult> {
+    return this.#judge(await this.#store.getLatest(key), key, headers)
+  }
+
+  get now (): number {
+    return this.#now()
+  }
+
+  /** What a fill that begins now is marked with; `UNMARKED` while the marks could not be read. */
+  get fillStamp (): FillStamp {
+    return this.#ledger.stamp ?? UNMARKED
+  }
+
+  /** A response that becomes what is stored, fresh for `ttlMs` from now. */
+  makeResponse (key: StoreKey, made: Omit<StoredResponse, 'kind' | 'key' | 'storedAt' | 'staleAt'>, ttlMs: number): StoredResponse {
+    const storedAt = this.#now()
+    return { kind: 'response', key: key.text, storedAt, staleAt: storedAt + ttlMs, ...made }
   }
 
   /**
-   * Keeps a response for `ttlMs` from now. Resolves when the store is done, to whether it was kept; nobody has to wait. What was
+   * Keeps a response for as long as it is of any use, `keepMs` from now. Resolves when the store is done, to whether it was kept. What was
    * invalidated while its handler ran is not kept.
    */
-  async store (key: StoreKey, response: Omit<StoredResponse, 'kind' | 'key' | 'storedAt' | 'staleAt'>, ttlMs: number): Promise<boolean> {
-    if (this.#ledger.verdict(response, key) !== 'live') return false
-    const storedAt = this.#now()
-    return await this.#store.set(key, { kind: 'response', key: key.text, storedAt, staleAt: storedAt + ttlMs, ...response }, ttlMs)
+  async store (key: StoreKey, response: StoredResponse, keepMs: number): Promise<boolean> {
+    if (response.filled === UNMARKED || this.#ledger.verdict(response, key) !== 'live') return false
+    return await this.#store.set(key, response, keepMs)
+  }
+
+  isInvalidated (response: StoredResponse, key: StoreKey): boolean {
+    return this.#ledger.verdict(response, key) !== 'live'
+  }
+
+  /** There is nothing to serve under this key any more. Nobody has to wait. */
+  forget (key: StoreKey): void {
+    this.#store.delete(key).catch(() => {}) // the guard of the store has said so, and the entry goes by its time to live
+  }
+
+  /** What a response that another request has just made is for this one. */
+  judgeShared (response: StoredResponse, key: StoreKey, headers: RequestHeaders): LookupResult {
+    // Without marks there is no invalidation that this process could know of.
+    if (response.filled !== UNMARKED || this.#ledger.stamp !== undefined) return this.#judge(response, key, headers)
+    if (response.key !== key.text) return MISS['uri-miss']
+    return variesMatch(response.vary, headers) ? { outcome: 'hit', response, at: this.#now() } : { outcome: 'miss', reason: 'vary-miss', former: response }
   }
 
   #judge (entry: Entry | undefined | typeof UNAVAILABLE, key: StoreKey, headers: RequestHeaders): LookupResult {
@@ -74,9 +122,11 @@ export class ResponseCache {
     if (entry === UNAVAILABLE) return MISS['store-error']
     if (entry.kind !== 'response' || entry.key !== key.text) return MISS['uri-miss']
     const verdict = this.#ledger.verdict(entry, key)
-    if (verdict === 'dead') return MISS['uri-miss']
-    if (!variesMatch(entry.vary, headers)) return MISS['vary-miss']
+    if (verdict === 'dead') return { outcome: 'miss', reason: 'uri-miss', former: entry }
+    if (!variesMatch(entry.vary, headers)) return { outcome: 'miss', reason: 'vary-miss', former: entry }
     const at = this.#now()
-    return verdict === 'live' && entry.staleAt > at ? { outcome: 'hit', response: entry, at } : MISS.stale
+    const use = useOf(entry, at, verdict === 'stale')
+    if (use === 'fresh') return { outcome: 'hit', response: entry, at }
+    return use === 'none' ? { outcome: 'miss', reason: 'stale', former: entry } : { outcome: 'stale', response: entry, at, use }
   }
 }

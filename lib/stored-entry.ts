@@ -1,4 +1,6 @@
 import { crc32 } from 'node:zlib'
+import { isAdaptiveState, type AdaptiveState } from './adaptive-ttl.ts'
+import type { StaleWindows } from './http/freshness.ts'
 import type { HeaderField } from './http/stored-fields.ts'
 import type { Labelled } from './marks/ledger.ts'
 
@@ -6,7 +8,7 @@ import type { Labelled } from './marks/ledger.ts'
  * What is kept under one key, and its form in bytes:
  *
  *   offset 0   'FRC'            3 bytes
- *          3   version          1 byte, 2
+ *          3   version          1 byte, 3
  *          4   checksum         4 bytes, CRC-32 of all that follows
  *          8   header length    4 bytes
  *         12   body length      4 bytes
@@ -17,7 +19,7 @@ import type { Labelled } from './marks/ledger.ts'
  * written (safety rule: length-checked decode, no code, unknown version is a miss).
  */
 
-const MAGIC = 0x46524302
+const MAGIC = 0x46524303
 /** With the checksum in it: two frames that begin with the same bytes are the same. */
 export const PREAMBLE_BYTES = 16
 
@@ -30,10 +32,14 @@ interface Stored extends Labelled {
 }
 
 /** A response as it is repeated on a hit. */
-export interface StoredResponse extends Stored {
+export interface StoredResponse extends Stored, StaleWindows {
   readonly kind: 'response'
   /** From here on it is no longer fresh. */
   readonly staleAt: number
+  /** How long its handler took. */
+  readonly costMs: number
+  /** What is known of the changes of this response, where its lifetime follows them. */
+  readonly adaptive?: AdaptiveState
   readonly status: number
   readonly headers: readonly HeaderField[]
   /** Header fields that hooks set before the look-up and the handler took away. */
@@ -107,6 +113,8 @@ export function isEntry (header: Record<string, unknown>): header is Record<stri
   if (!Array.isArray(header.labels) || !header.labels.every((label) => typeof label === 'string')) return false
   if (header.kind === 'value') return (header.encoding === 'bytes' || header.encoding === 'clone') && (header.origin === 'set' || header.origin === 'produced')
   return header.kind === 'response' && isInstant(header.staleAt) &&
+    isDuration(header.costMs) && isDuration(header.whileRevalidateMs) && isDuration(header.ifErrorMs) &&
+    (header.adaptive === undefined || isAdaptiveState(header.adaptive)) &&
     Number.isInteger(header.status) && (header.status as number) >= 200 && (header.status as number) <= 599 &&
     Array.isArray(header.headers) && header.headers.every(isHeaderField) &&
     Array.isArray(header.removed) && header.removed.every(isFieldName) &&
@@ -120,6 +128,10 @@ function isFillStamp (value: unknown): boolean {
 
 function isInstant (value: unknown): boolean {
   return typeof value === 'number' && Number.isFinite(value)
+}
+
+function isDuration (value: unknown): boolean {
+  return isInstant(value) && (value as number) >= 0
 }
 
 /** Whether Node can send this field: anything else would turn every hit into an error. */
@@ -144,6 +156,17 @@ function isVaryField (field: unknown): boolean {
   return Array.isArray(field) && typeof field[0] === 'string' && (typeof field[1] === 'string' || field[1] === null)
 }
 
+/**
+ * Whether what is there is to stay: it was filled later than what comes, and all that was known then speaks against what comes. A value
+ * that was set replaces everything, and is replaced by nothing that began at the same moment.
+ */
+export function isNewer (there: Entry, coming: Entry): boolean {
+  if (coming.kind === 'value' && coming.origin === 'set') return false
+  if (there.filled.incarnation !== coming.filled.incarnation) return false
+  return there.filled.stamp > coming.filled.stamp ||
+    (there.filled.stamp === coming.filled.stamp && there.kind === 'value' && there.origin === 'set')
+}
+
 /** About how much memory the entry takes, in bytes: its body, its texts at two bytes a character, and the objects around them. */
 export function entryBytes (entry: Entry): number {
   let bytes = 600 + entry.body.length + 2 * entry.key.length
@@ -152,6 +175,7 @@ export function entryBytes (entry: Entry): number {
   for (const [name, value] of entry.headers) {
     bytes += 100 + 2 * name.length + (typeof value === 'string' ? 2 * value.length : value.reduce((sum, line) => sum + 40 + 2 * line.length, 0))
   }
+  if (entry.adaptive !== undefined) bytes += 1000
   for (const name of entry.removed) bytes += 40 + 2 * name.length
   for (const [name, value] of entry.vary) bytes += 100 + 2 * (name.length + (value?.length ?? 0))
   return bytes

@@ -8,11 +8,11 @@ import { findCycle, readImports, type Sources } from './helpers/imports.ts'
  * included. A name that ends with a slash stands for all files of the folder that have no line of their own.
  */
 const layers = [
-  ['lib/http/', 'lib/errors.ts', 'lib/logger.ts', 'lib/backoff.ts', 'lib/deadline.ts'],
+  ['lib/http/', 'lib/errors.ts', 'lib/logger.ts', 'lib/backoff.ts', 'lib/deadline.ts', 'lib/leases.ts', 'lib/counters.ts', 'lib/adaptive-ttl.ts'],
   ['lib/marks/'],
   ['lib/events/'],
   ['lib/stored-entry.ts', 'lib/single-flight.ts'],
-  ['lib/store/store.ts', 'lib/cache-key.ts'],
+  ['lib/store/store.ts', 'lib/cache-key.ts', 'lib/fills/'],
   ['lib/store/'],
   ['lib/response-cache.ts'],
   ['lib/options/'],
@@ -26,6 +26,7 @@ const layers = [
 /** Who may know these packages. Every other dependency may be used anywhere above lib/http/. */
 const homes: Record<string, string[]> = {
   fastify: ['lib/index.ts', 'lib/plugin.ts', 'lib/route/', 'lib/options/'],
+  'light-my-request': ['lib/route/'],
   'fastify-plugin': ['lib/plugin.ts', 'lib/index.ts'],
   redis: ['lib/store/']
 }

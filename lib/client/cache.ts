@@ -1,15 +1,14 @@
-import { RESERVED_IDS, RESPONSE_ID } from '../cache-key.ts'
-import { describe, expectedGot, InvalidKeyError, InvalidOptionError, MissingTtlError } from '../errors.ts'
+import { LEASE_ID, RESERVED_IDS, RESPONSE_ID } from '../cache-key.ts'
+import { Counters, type CacheStats } from '../counters.ts'
+import { describe, InvalidKeyError, MissingTtlError } from '../errors.ts'
 import { FunctionNames, wrapFunction, type Settled, type WrapOptions, type WrappedFunction } from '../functions/wrap.ts'
 import { namespaceLabel, tagLabel } from '../marks/labels.ts'
 import { globMatches } from '../marks/glob.ts'
 import type { FillStamp } from '../marks/ledger.ts'
 import { labelsOf } from '../marks/targets.ts'
 import { checkOptions, tagList } from '../options/check.ts'
-import type { Duration } from '../options/duration.ts'
-import { ttlExpected, ttlToMs } from '../options/policy.ts'
 import type { CacheSettings } from '../options/resolve.ts'
-import type { NamedTtl } from '../options/route-options.ts'
+import { parseLifetime, plannedMs, statusesOf, type Lifetime, type Planned } from '../options/ttl.ts'
 import { SingleFlight } from '../single-flight.ts'
 import { UNAVAILABLE, type GuardedStore } from '../store/guarded-store.ts'
 import type { StoreKey } from '../store/store.ts'
@@ -21,8 +20,11 @@ import { decodeValueBody, encodeValueBody } from './value-codec.ts'
 export interface SetOptions {
   /** What an invalidation by tag finds the value by. Default: none. */
   tags?: readonly string[]
-  /** How long the value is kept: seconds, `'5m'` or a name from `ttls`. Default: the ttl of the key's namespace, or of `defaults`. */
-  ttl?: NamedTtl | Duration
+  /**
+   * How long the value is kept: seconds, `'5m'`, a name from `ttls`, a Date, or `{ until: 'midnight' }`. Default: the ttl of the key's
+   * namespace, or of `defaults`.
+   */
+  ttl?: Lifetime
 }
 
 /** Options of `getOrSet`. */
@@ -38,7 +40,7 @@ interface Prepared {
   readonly key: StoreKey
   readonly value: ValueBody
   readonly labels: readonly string[]
-  readonly ttlMs: number
+  readonly planned: Planned
 }
 
 const LONGEST_KEY = 512
@@ -56,8 +58,11 @@ export class Cache extends InvalidationClient {
   readonly #flights = new SingleFlight<ValueBody | undefined>()
   readonly #functions = new FunctionNames()
 
-  constructor (store: GuardedStore, settings: CacheSettings) {
+  readonly #counters: Counters
+
+  constructor (store: GuardedStore, settings: CacheSettings, counters = new Counters()) {
     super(store, settings)
+    this.#counters = counters
     this.#store = store
     this.#settings = settings
   }
@@ -93,9 +98,9 @@ export class Cache extends InvalidationClient {
   }
 
   /** Gives an existing value a new time to live; tells whether there was one. */
-  async expire (key: string, ttl: NamedTtl | Duration): Promise<boolean> {
+  async expire (key: string, ttl: Lifetime): Promise<boolean> {
     const storeKey = this.#keyOf(key)
-    const ttlMs = this.#ttlMs(key, { ttl })
+    const ttlMs = this.#msLeft(this.#planned(key, { ttl }))
     if (ttlMs < 1) return await this.delete(key)
     if (!this.#settings.enabled) return false
     const found = await this.#read(storeKey)
@@ -156,7 +161,7 @@ export class Cache extends InvalidationClient {
     const storeKey = this.#keyOf(key)
     const { tags, ...rest } = options
     const tagsOf = typeof tags === 'function' ? tags : () => tags
-    const { labels } = this.#check(key, typeof tags === 'function' ? rest : { ...rest, tags })
+    const { labels, planned } = this.#check(key, typeof tags === 'function' ? rest : { ...rest, tags })
     const found = await this.#read(storeKey)
     const { ledger } = this.#store.marks
     const filled = ledger.stamp
@@ -171,7 +176,7 @@ export class Cache extends InvalidationClient {
       const value = await produce()
       if (value === undefined) return undefined
       if (this.isClosed) return encodeValueBody(key, value) // closed meanwhile: nothing is stored, and who waits has it
-      const prepared = this.#prepare(key, value, { ...rest, tags: tagsOf(value) })
+      const prepared = { ...this.#prepare(key, value, { ...rest, tags: tagsOf(value) }), planned }
       if (isCurrent()) await this.#write(prepared, 'produced', filled)
       return prepared.value
     }, mayBeJoined)
@@ -191,9 +196,14 @@ export class Cache extends InvalidationClient {
   ): WrappedFunction<Args, R, This> {
     this.assertOpen()
     const wrapped = wrapFunction(this, fn, options)
-    this.#ttlMs(options.name, { ttl: options.ttl })
+    this.#planned(options.name, { ttl: options.ttl })
     this.#functions.take(options)
     return wrapped
+  }
+
+  /** What the cached routes of this process have done since it was started. */
+  stats (): CacheStats {
+    return this.#counters.snapshot()
   }
 
   async #read (key: StoreKey): Promise<StoredValue | undefined> {
@@ -209,7 +219,7 @@ export class Cache extends InvalidationClient {
     // What this process has not heard of yet, and was invalidated before this call, does not mean the new values.
     const filled = enabled && await this.#store.refreshMarks() ? this.#store.marks.ledger.stamp : undefined
     const written = await Promise.all(prepared.map(async (one) => {
-      if (one.ttlMs < 1 && enabled) await this.#store.delete(one.key)
+      if (enabled && this.#msLeft(one.planned) < 1) await this.#store.delete(one.key)
       return await this.#write(one, 'set', filled)
     }))
     if (!enabled) return written
@@ -218,7 +228,8 @@ export class Cache extends InvalidationClient {
     return written.map((isWritten) => isWritten && isTold)
   }
 
-  async #write ({ key, value, labels, ttlMs }: Prepared, origin: StoredValue['origin'], filled: FillStamp | undefined): Promise<boolean> {
+  async #write ({ key, value, labels, planned }: Prepared, origin: StoredValue['origin'], filled: FillStamp | undefined): Promise<boolean> {
+    const ttlMs = this.#msLeft(planned)
     if (!this.#settings.enabled || ttlMs < 1 || filled === undefined) return false
     const stored: StoredValue = { kind: 'value', key: key.text, storedAt: this.#settings.clock(), filled, labels, origin, ...value }
     if (this.#store.marks.ledger.verdict(stored, key) !== 'live') return false
@@ -228,32 +239,36 @@ export class Cache extends InvalidationClient {
   /** Everything that can be wrong with a value is found here, before anything waits. */
   #prepare (key: string, value: unknown, options: SetOptions): Prepared {
     const storeKey = this.#keyOf(key)
-    const { ttlMs, labels } = this.#check(key, options)
-    return { key: storeKey, ttlMs, labels, value: encodeValueBody(key, value) }
+    const { planned, labels } = this.#check(key, options)
+    return { key: storeKey, planned, labels, value: encodeValueBody(key, value) }
   }
 
-  #check (key: string, options: SetOptions): { ttlMs: number, labels: readonly string[] } {
-    return { ttlMs: this.#ttlMs(key, options), labels: [namespaceLabel(namespaceOf(key)), ...(options.tags ?? []).map(tagLabel)] }
+  #check (key: string, options: SetOptions): { planned: Planned, labels: readonly string[] } {
+    return { planned: this.#planned(key, options), labels: [namespaceLabel(namespaceOf(key)), ...(options.tags ?? []).map(tagLabel)] }
   }
 
   #keyOf (key: unknown): StoreKey {
     this.assertOpen()
     if (typeof key !== 'string' || key === '' || key.length > LONGEST_KEY || /[\r\n\0]/.test(key)) throw new InvalidKeyError(LONGEST_KEY, describe(key))
     if (RESPONSE_ID.test(key)) throw new InvalidKeyError(LONGEST_KEY, `${describe(key)}, which is kept for stored responses`)
+    if (LEASE_ID.test(key)) throw new InvalidKeyError(LONGEST_KEY, `${describe(key)}, which is kept for leases`)
     if (RESERVED_IDS.has(key)) throw new InvalidKeyError(LONGEST_KEY, `${describe(key)}, which is kept for ${RESERVED_IDS.get(key)!}`)
     return { id: key, text: key }
   }
 
-  #ttlMs (key: string, options: SetOptions): number {
+  #planned (key: string, options: SetOptions): Planned {
     checkOptions<SetOptions>(options, { ttl: { expected: '', accepts: () => true }, tags: tagList }, `the options for key "${key}"`)
-    const { defaults, namespaces, ttls } = this.#settings
+    const { clock, defaults, namespaces, ttls } = this.#settings
     const namespace = namespaceOf(key)
-    const ttl = options.ttl ?? namespaces[namespace]?.ttl ?? defaults.ttl
-    // A ttl function is asked about responses; there is none here.
+    const shared = namespaces[namespace]?.ttl ?? defaults.ttl
+    // A ttl function, or one by status, is about responses; there is none here.
+    const ttl: unknown = options.ttl ?? (statusesOf(shared) === undefined ? shared : undefined)
     if (ttl === undefined || typeof ttl === 'function') throw new MissingTtlError(`key "${key}"`, namespace)
-    const ttlMs = ttlToMs(ttl, ttls)
-    if (ttlMs === undefined) throw new InvalidOptionError('ttl', `the options for key "${key}"`, expectedGot(ttlExpected(ttls), ttl))
-    return ttlMs
+    return parseLifetime(ttl, ttls, `the options for key "${key}"`)(clock())
+  }
+
+  #msLeft (planned: Planned): number {
+    return plannedMs(planned, this.#settings.clock())
   }
 }
 

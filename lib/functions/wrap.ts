@@ -1,8 +1,7 @@
 import { UnkeyableError } from '../cache-key.ts'
 import { expectedGot, InvalidOptionError, OptionConflictError } from '../errors.ts'
 import { checkOptions, either, func, isTagList, NAMESPACE, tagList, type Rule } from '../options/check.ts'
-import type { Duration } from '../options/duration.ts'
-import type { NamedTtl } from '../options/route-options.ts'
+import { ownTtl, type Lifetime } from '../options/ttl.ts'
 import { argumentsText, ownArguments, ownKeyText } from './arguments-key.ts'
 
 /** The part of the client that a wrapped function stands on. */
@@ -11,7 +10,7 @@ export interface GetOrSet {
 }
 
 interface GetOrSetCallOptions<T> {
-  ttl?: NamedTtl | Duration
+  ttl?: Lifetime
   tags?: readonly string[] | ((value: T) => readonly string[])
 }
 
@@ -24,7 +23,7 @@ export interface WrapOptions<Args extends unknown[], R, This = unknown> {
   name: string
 
   /** How long a result is kept: seconds, `'5m'` or a name from `ttls`. Default: the ttl of the namespace, or of `defaults`. */
-  ttl?: NamedTtl | Duration
+  ttl?: Lifetime
 
   /** What an invalidation by tag finds the result by: a list, or a function of the result and the arguments. Default: none. */
   tags?: readonly string[] | ((this: This, result: Stored<R>, ...args: Args) => readonly string[])
@@ -83,7 +82,9 @@ export function wrapFunction<This, Args extends unknown[], R> (
   if (typeof fn !== 'function') throw new InvalidOptionError('fn', 'wrap()', expectedGot('a function', fn))
   checkWrapOptions(options, 'the options of wrap()')
   // What the caller does to its options later changes nothing.
-  const { name, ttl, key, tags: given } = options as WrapOptions<Args, R, This>
+  const { name, ttl: givenTtl, key, tags: given } = options as WrapOptions<Args, R, This>
+  // What is no object is read by the cache, which says what is wrong with it.
+  const ttl = typeof givenTtl === 'object' ? ownTtl(givenTtl) as Lifetime : givenTtl
   const tags = typeof given === 'function' ? given : given && [...given]
   const where = `the options of wrap() for "${name}"`
 

@@ -39,9 +39,31 @@ export type NotStoredReason =
   | 'store-if'
   | 'function-error'
   | 'store-error'
+  | 'lock-timeout'
+  | 'lock-lost'
+
+/** Why a response was served that is not fresh. */
+export type StaleReason = 'stale-while-revalidate' | 'stale-if-error' | 'soft-timeout' | 'hard-timeout' | 'overloaded'
+
+/** Why a request was answered with 503. */
+export type RefusalReason = 'overloaded' | 'hard-timeout'
 
 export function hitStatus (cache: string, ttlSeconds: number): string {
   return `${cache}; hit; ttl=${ttlSeconds}`
+}
+
+/** Section 2.6: it was reused for a request that it was not made for, which had waited. */
+export function collapsedStatus (cache: string, reason: MissReason): string {
+  return `${cache}; fwd=${reason === 'store-error' ? 'miss' : reason}; collapsed`
+}
+
+/** `forwarded`: the status of the handler's answer that was not sent. Without one nobody asked the handler for this request. */
+export function staleStatus (cache: string, ttlSeconds: number, { why, forwarded }: { why: StaleReason, forwarded: number | undefined }): string {
+  return forwarded === undefined ? `${cache}; hit; ttl=${ttlSeconds}; detail=${why}` : `${cache}; fwd=stale; fwd-status=${forwarded}; detail=${why}`
+}
+
+export function refusedStatus (cache: string, reason: RefusalReason): string {
+  return `${cache}; detail=${reason}`
 }
 
 export function bypassStatus (cache: string, reason: BypassReason): string {

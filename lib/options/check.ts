@@ -41,6 +41,7 @@ export const NAMESPACE = /^[\w.-]{1,64}$/
 export const boolean: Rule = { expected: 'true or false', accepts: (value) => typeof value === 'boolean' }
 export const func: Rule = { expected: 'a function', accepts: (value) => typeof value === 'function' }
 export const duration: Rule = { expected: DURATION_EXPECTED, accepts: (value) => durationToMs(value) !== undefined }
+export const positiveDuration: Rule = { expected: `${DURATION_EXPECTED}, above 0`, accepts: (value) => (durationToMs(value) ?? 0) > 0 }
 export const object: Rule = { expected: 'an object', accepts: isPlainObject }
 
 export const positiveInteger: Rule = {

@@ -1,9 +1,12 @@
-import { InvalidOptionError, MethodError, MissingTtlError, OptionConflictError, expectedGot } from '../errors.ts'
+import type { AdaptiveOptions } from '../adaptive-ttl.ts'
+import { expectedGot, InvalidOptionError, MethodError, MissingTtlError, OptionConflictError } from '../errors.ts'
 import { labelsOf, type InvalidationTargets } from '../marks/targets.ts'
-import { boolean, checkOptions, duration, either, fieldNames, func, isPlainObject, listOf, namespaceName, oneOf, positiveInteger, tagList, type Rule, type Rules } from './check.ts'
+import { boolean, checkOptions, duration, either, fieldNames, func, isPlainObject, object, listOf, namespaceName, oneOf, positiveDuration, positiveInteger, tagList, type Rule, type Rules } from './check.ts'
 import type { CacheReply, CacheRequest } from './cache-request.ts'
-import { DURATION_EXPECTED, durationToMs } from './duration.ts'
-import type { RouteCacheConfig, RouteCacheOptions, StoredPayload } from './route-options.ts'
+import { durationToMs } from './duration.ts'
+import type { WantedWindows } from '../http/freshness.ts'
+import { isStorableStatus, ownTtl, parseTtl, STATUSES_EXPECTED, statusesOf, type Planned } from './ttl.ts'
+import type { AdaptiveTtlOptions, LockOptions, RouteCacheConfig, RouteCacheOptions, StoredPayload } from './route-options.ts'
 
 /** Who sends a request: what an option function says, or the subject of its token. */
 export type UserOf = (request: CacheRequest) => string | number | TokenSubject | undefined
@@ -26,8 +29,8 @@ export interface RoutePolicy {
   /** Its URL with the names of its parameters: `/users/:id`. */
   readonly url: string
   readonly namespace: string
-  /** Milliseconds, or what the option function says for this response, to be read by `ttlToMs`. */
-  readonly ttl: number | ((request: CacheRequest, reply: CacheReply) => unknown)
+  /** What the ttl says of a response on which the work began at `begunAt`. Throws where its function gives no ttl. */
+  readonly plan: (request: CacheRequest, reply: CacheReply, begunAt: number) => Planned
   /** The user of a request, or `false` when responses do not depend on one. */
   readonly userOf: false | UserOf
   /** Names to keep of the query, or all. */
@@ -45,6 +48,18 @@ export interface RoutePolicy {
   readonly methods: ReadonlySet<string>
   readonly statusCodes: ReadonlySet<number>
   readonly maxBytes: number
+  /** How concurrent misses wait for one another, or not at all. */
+  readonly lock: false | { readonly waitMs: number, readonly leaseMs: number }
+  readonly stale: WantedWindows
+  /** How long nobody tries after a failure. */
+  readonly throttleMs: number
+  readonly softMs: number | undefined
+  readonly hardMs: number | undefined
+  readonly refreshAhead: boolean
+  /** The part of a lifetime that is taken off at random, at most. */
+  readonly jitter: number
+  readonly maxFills: number
+  readonly adaptive: AdaptiveOptions | undefined
 }
 
 /** What a write invalidates, or the function that says so. */
@@ -56,12 +71,16 @@ export interface PolicySources {
   readonly namespaces: Readonly<Record<string, RouteCacheOptions>>
   readonly ttls: ReadonlyMap<string, number>
   readonly userOf: UserOf
+  /** Where no option says it. */
+  readonly jitter: number
 }
 
-const NEVER_STORABLE = new Set([206, 304, 412, 416])
 const DEFAULT_MAX_BYTES = 1_048_576
+const DEFAULT_LOCK = { waitMs: 10_000, leaseMs: 2000 }
+const DEFAULT_THROTTLE = '5s'
 
-const ttl: Rule = either(duration, { expected: 'a name from "ttls"', accepts: (value) => typeof value === 'string' }, func)
+// Which names there are is known to `checkRouteOptions`.
+const ttl: Rule = { expected: '', accepts: () => true }
 
 const ROUTE_RULES: Rules<RouteCacheOptions> = {
   namespace: namespaceName,
@@ -79,36 +98,56 @@ const ROUTE_RULES: Rules<RouteCacheOptions> = {
   storeIf: func,
   hook: oneOf('preHandler', 'onRequest'),
   unguarded: boolean,
-  statusCodes: listOf('status codes from 200 to 599 but 206, 304, 412 and 416', isStorableStatus),
-  maxBytes: positiveInteger
+  statusCodes: listOf(STATUSES_EXPECTED, isStorableStatus),
+  maxBytes: positiveInteger,
+  lock: { expected: 'false, or an object such as { waitMs: 10_000, leaseMs: 2000 }', accepts: (value) => value === false || isPlainObject(value) },
+  staleWhileRevalidate: duration,
+  staleIfError: duration,
+  refreshThrottle: duration,
+  softTimeout: positiveDuration,
+  hardTimeout: positiveDuration,
+  refreshAhead: boolean,
+  adaptiveTtl: object,
+  jitter: { expected: 'a number from 0 to 0.5', accepts: (value) => typeof value === 'number' && value >= 0 && value <= 0.5 },
+  maxConcurrentFills: positiveInteger
 }
 
-function isStorableStatus (status: unknown): boolean {
-  return Number.isInteger(status) && (status as number) >= 200 && (status as number) <= 599 && !NEVER_STORABLE.has(status as number)
+const ADAPTIVE_RULES: Rules<AdaptiveTtlOptions> = {
+  min: positiveDuration,
+  max: positiveDuration,
+  maxStaleFraction: { expected: 'a number above 0 and below 1', accepts: (value) => typeof value === 'number' && value > 0 && value < 1 }
+}
+
+const LOCK_RULES: Rules<LockOptions> = {
+  waitMs: positiveInteger,
+  leaseMs: { expected: 'a whole number of milliseconds from 100', accepts: (value) => Number.isSafeInteger(value) && (value as number) >= 100 }
 }
 
 /** Throws unless these are valid options, and their ttl is one that `ttls` or a duration explains. */
 export function checkRouteOptions (given: unknown, ttls: ReadonlyMap<string, number>, where: string): asserts given is RouteCacheOptions {
   checkOptions<RouteCacheOptions>(given, ROUTE_RULES, where)
   const { ttl, invalidates } = given
+  if (given.adaptiveTtl !== undefined) checkAdaptive(given.adaptiveTtl, `adaptiveTtl in ${where}`)
+  if (typeof given.lock === 'object') checkOptions<LockOptions>(given.lock, LOCK_RULES, `lock in ${where}`)
   if (typeof invalidates === 'object') labelsOf(invalidates, `invalidates in ${where}`)
-  if (ttl === undefined || typeof ttl === 'function' || ttlToMs(ttl, ttls) !== undefined) return
-  throw new InvalidOptionError('ttl', where, expectedGot(ttlExpected(ttls), ttl))
+  if (ttl !== undefined && typeof ttl !== 'function') parseTtl(ttl, ttls, where)
 }
 
-/** Milliseconds of a ttl as users write it, or `undefined` when it is none. */
-export function ttlToMs (ttl: unknown, ttls: ReadonlyMap<string, number>): number | undefined {
-  return typeof ttl === 'string' && ttls.has(ttl) ? ttls.get(ttl) : durationToMs(ttl)
+function checkAdaptive (given: unknown, where: string): void {
+  checkOptions<AdaptiveTtlOptions>(given, ADAPTIVE_RULES, where)
+  for (const name of ['min', 'max'] as const) if (given[name] === undefined) throw new InvalidOptionError(name, where, expectedGot(positiveDuration.expected, undefined))
+  if (durationToMs(given.min)! > durationToMs(given.max)!) throw new OptionConflictError(where, '"min" is longer than "max".')
 }
 
-export function ttlExpected (ttls: ReadonlyMap<string, number>): string {
-  return `${DURATION_EXPECTED}, or one of ${[...ttls.keys()].map((name) => `'${name}'`).join(', ')}`
+function adaptiveOptions (options: AdaptiveTtlOptions | undefined): AdaptiveOptions | undefined {
+  if (options === undefined) return undefined
+  return { minMs: durationToMs(options.min)!, maxMs: durationToMs(options.max)!, maxStaleFraction: options.maxStaleFraction ?? 0.01 }
 }
 
 /** The options of one route from `config.cache`, or `undefined` where it says `false`. */
 function ownOptions (config: RouteCacheConfig, ttls: ReadonlyMap<string, number>, where: string): RouteCacheOptions | undefined {
   if (config === false) return undefined
-  const own = config === true ? {} : typeof config === 'object' ? config : { ttl: config }
+  const own = config === true ? {} : typeof config === 'object' && !(config instanceof Date) ? config : { ttl: config }
   checkRouteOptions(own, ttls, where)
   return own
 }
@@ -134,7 +173,7 @@ export function routePolicy (
     route,
     url,
     namespace,
-    ttl: typeof options.ttl === 'function' ? options.ttl : ttlToMs(options.ttl, ttls)!,
+    plan: planOf(options.ttl, ttls, where),
     userOf: userOf(options.varyByUser, sources),
     query: options.varyByQuery === false ? new Set() : Array.isArray(options.varyByQuery) ? new Set(options.varyByQuery) : 'all',
     headers: (options.varyByHeaders ?? []).map((name) => name.toLowerCase()),
@@ -148,9 +187,29 @@ export function routePolicy (
     hook: options.hook ?? 'preHandler',
     unguarded: options.unguarded ?? false,
     methods: new Set(hasOwnHead ? [] : cacheable),
-    statusCodes: new Set(options.statusCodes ?? [200]),
-    maxBytes: options.maxBytes ?? DEFAULT_MAX_BYTES
+    statusCodes: statusCodesOf(options),
+    maxBytes: options.maxBytes ?? DEFAULT_MAX_BYTES,
+    lock: options.lock === false ? false : { waitMs: options.lock?.waitMs ?? DEFAULT_LOCK.waitMs, leaseMs: options.lock?.leaseMs ?? DEFAULT_LOCK.leaseMs },
+    stale: { whileRevalidateMs: durationToMs(options.staleWhileRevalidate), ifErrorMs: durationToMs(options.staleIfError) },
+    throttleMs: durationToMs(options.refreshThrottle ?? DEFAULT_THROTTLE)!,
+    softMs: durationToMs(options.softTimeout),
+    hardMs: durationToMs(options.hardTimeout),
+    refreshAhead: options.refreshAhead ?? false,
+    jitter: options.jitter ?? sources.jitter,
+    maxFills: options.maxConcurrentFills ?? Infinity,
+    adaptive: adaptiveOptions(options.adaptiveTtl)
   }
+}
+
+function planOf (ttl: NonNullable<RouteCacheOptions['ttl']>, ttls: ReadonlyMap<string, number>, where: string): RoutePolicy['plan'] {
+  if (typeof ttl === 'function') return (request, reply, begunAt) => parseTtl(ttl(request, reply), ttls, `what the ttl function gave for ${where}`)(begunAt, reply.statusCode)
+  const parsed = parseTtl(ttl, ttls, where)
+  return (_request, reply, begunAt) => parsed(begunAt, reply.statusCode)
+}
+
+function statusCodesOf ({ ttl, statusCodes }: RouteCacheOptions): ReadonlySet<number> {
+  const named = statusesOf(ttl)
+  return new Set(statusCodes === undefined ? named ?? [200] : statusCodes.filter((status) => named === undefined || named.has(status)))
 }
 
 /** What the answers of a route that writes invalidate, or `undefined` for a route that does not say so. */
@@ -178,11 +237,18 @@ function checkConflicts (options: RouteCacheOptions, where: string): void {
   if (options.unguarded === true && options.hook !== 'onRequest') throw conflict('"unguarded" only has a meaning with hook: \'onRequest\'.')
   if (options.hook === 'onRequest' && options.varyByBody === true) throw conflict('"varyByBody" needs the body, which is not read yet in hook: \'onRequest\'.')
   if (options.shared === true && options.varyByUser) throw conflict('"shared" says the same response for everyone, "varyByUser" one for each; keep one of them.')
+  if (statusesOf(options.ttl) !== undefined && statusCodesOf(options).size === 0) throw conflict('"statusCodes" and the statuses of "ttl" have none in common, so that nothing would be stored.')
+  if (options.lock === false) {
+    const needing = (['softTimeout', 'hardTimeout', 'refreshAhead', 'staleWhileRevalidate'] as const).find((name) => options[name] !== undefined && options[name] !== false)
+    if (needing !== undefined) throw conflict(`"${needing}" makes responses in the background, for which "lock" says who does it; remove lock: false, or "${needing}".`)
+  }
+  if (options.softTimeout !== undefined && options.staleIfError === undefined && options.staleWhileRevalidate === undefined) throw conflict('"softTimeout" answers with what is stale, which needs "staleIfError" or "staleWhileRevalidate".')
+  if (options.softTimeout !== undefined && options.hardTimeout !== undefined && durationToMs(options.softTimeout)! > durationToMs(options.hardTimeout)!) throw conflict('"softTimeout" is longer than "hardTimeout", and would never be reached.')
   if (options.key !== undefined && options.varyByBody === true) throw conflict('"key" takes the place of the body; keep "key" or "varyByBody".')
 }
 
 /** Options that stay what they were when the caller changes its own, without those that it left undefined. */
 export function ownCopy (options: RouteCacheOptions): RouteCacheOptions {
   const said = Object.entries(options).filter(([, value]) => value !== undefined)
-  return Object.fromEntries(said.map(([name, value]) => [name, Array.isArray(value) ? [...value] : value]))
+  return Object.fromEntries(said.map(([name, value]) => [name, name === 'ttl' ? ownTtl(value) : Array.isArray(value) ? [...value] : value]))
 }

@@ -29,6 +29,7 @@ export interface CacheSettings {
 /** The checked, complete options of the plugin. */
 export interface PluginSettings extends CacheSettings {
   readonly userOf: PolicySources['userOf']
+  readonly jitter: number
   readonly invalidateOnWrite: boolean
   readonly name: string
   readonly debugHeaders: boolean
@@ -38,6 +39,7 @@ const MINUTE_MS = 60_000
 const BUILT_IN_TTLS = { short: MINUTE_MS, medium: 5 * MINUTE_MS, long: 60 * MINUTE_MS, day: 24 * 60 * MINUTE_MS }
 const DEFAULT_MEMORY_BYTES = 64 * 1024 * 1024
 const DEFAULT_MAX_BLIND_MS = 5000
+const DEFAULT_JITTER = 0.1
 
 const redis: Rule = {
   expected: 'a URL such as \'redis://127.0.0.1:6379\', options of a node-redis client (its host and port are in "socket"), cluster or sentinel, or a node-redis client',
@@ -102,6 +104,8 @@ export function pluginSettings (options: ResponseCacheOptions, logger: Logger): 
   return {
     ...settingsOf({ ...options, logger: options.logger ?? logger }, where),
     userOf: options.user ?? userOfRequest,
+    // Who brings a clock wants to know what happens when.
+    jitter: options.clock === undefined ? DEFAULT_JITTER : 0,
     invalidateOnWrite: options.invalidateOnWrite ?? true,
     name: options.name ?? 'fastify-response-cache',
     debugHeaders: options.debugHeaders ?? false

@@ -1,12 +1,7 @@
 import type { InvalidationTargets } from '../marks/targets.ts'
 import type { CacheReply, CacheRequest } from './cache-request.ts'
 import type { Duration } from './duration.ts'
-
-/** The built-in names for lifetimes; the plugin option `ttls` changes them and adds more. */
-export type NamedTtl = 'short' | 'medium' | 'long' | 'day'
-
-/** A freshness lifetime: a duration or a name from the plugin option `ttls`. */
-export type Ttl = NamedTtl | Duration
+import type { Ttl } from './ttl.ts'
 
 /** What `config.cache` may be: options, a ttl, `true` (the defaults) or `false` (not cached). */
 export type RouteCacheConfig = RouteCacheOptions | string | number | boolean
@@ -23,8 +18,8 @@ export interface RouteCacheOptions {
   namespace?: string
 
   /**
-   * Freshness lifetime: seconds, `'5m'`, a name from `ttls`, or a function that is asked when storing.
-   * `0` means: do not store. Required from the route, its namespace or the defaults.
+   * Freshness lifetime: seconds, `'5m'`, a name from `ttls`, a Date, `{ until: 'midnight' }`, by status `{ 200: '5m', 404: '10s' }`, or a
+   * function that is asked when storing. `0` means: do not store. Required from the route, its namespace or the defaults.
    */
   ttl?: Ttl | TtlFunction['ttl']
 
@@ -86,11 +81,78 @@ export interface RouteCacheOptions {
   /** With `hook: 'onRequest'`: the hooks that a hit skips protect nothing. Default `false`. */
   unguarded?: boolean
 
-  /** Status codes that may be stored; never 1xx, 206, 304, 412 or 416. Default `[200]`. */
+  /** Status codes that may be stored; never 1xx, 206, 304, 412 or 416. Default: those that a ttl by status names, else `[200]`. */
   statusCodes?: readonly number[]
 
   /** Largest body that is stored, in bytes. Default 1,048,576 (1 MB). */
   maxBytes?: number
+
+  /**
+   * Concurrent misses of one key run the handler once, in all processes together: the others wait for its response. `false`: each runs it.
+   * Default `{ waitMs: 10_000, leaseMs: 2000 }`.
+   */
+  lock?: false | LockOptions
+
+  /**
+   * So long after its lifetime a response is still served at once, while one request makes a new one in the background (RFC 5861
+   * section 3). `stale-while-revalidate` in the response's own `Cache-Control` counts more. Default `0`.
+   */
+  staleWhileRevalidate?: Duration
+
+  /**
+   * So long after its lifetime a response is served when the handler throws or answers with 5xx (RFC 5861 section 4). `stale-if-error` in
+   * the response's own `Cache-Control` counts more. Default `0`.
+   */
+  staleIfError?: Duration
+
+  /** After a failure with something stale at hand, that is served for so long before the handler is tried again. Default `'5s'`. */
+  refreshThrottle?: Duration
+
+  /** A handler that takes longer is not waited for if there is something stale; what it makes is stored. Default: no limit. */
+  softTimeout?: Duration
+
+  /**
+   * A handler that takes longer is not waited for: what is stale is served, else a 503 (`RESPONSE_CACHE_ERR_HANDLER_TIMEOUT`). What it makes is
+   * stored. The handler then runs for a request that is repeated in the background. Default: no limit.
+   */
+  hardTimeout?: Duration
+
+  /** What is asked for often is made anew in the background shortly before it is stale. Default `false`. */
+  refreshAhead?: boolean
+
+  /**
+   * The part of a lifetime that is taken off at random, at most, so that what was made at once does not end at once: `0` to `0.5`. Nothing
+   * lives longer than its ttl. Default `0.1`, and `0` with a `clock` of your own.
+   */
+  jitter?: number
+
+  /**
+   * The lifetime follows how often the response changes, which is learned from its body: so long that no more than `maxStaleFraction` (default
+   * 0.01) of what is served is outdated. `ttl` is that of a response that was not seen before. Default: none.
+   */
+  adaptiveTtl?: AdaptiveTtlOptions
+
+  /**
+   * So many handlers of this route run at once in one process for requests that may fill the cache; beyond that what is stale is served,
+   * else a 503 (`RESPONSE_CACHE_ERR_OVERLOADED`) with `Retry-After`. Default: no limit.
+   */
+  maxConcurrentFills?: number
+}
+
+export interface AdaptiveTtlOptions {
+  /** No lifetime is shorter, how often the response may change. */
+  min: Duration
+  /** No lifetime is longer. */
+  max: Duration
+  /** The part of the served responses that may be outdated, between 0 and 1. Default 0.01. */
+  maxStaleFraction?: number
+}
+
+export interface LockOptions {
+  /** So many milliseconds a request waits for another one at most, then it runs the handler and stores nothing. Default 10,000. */
+  waitMs?: number
+  /** With Redis: a process that dies while it runs a handler is replaced after so many milliseconds, from 100. Default 2000. */
+  leaseMs?: number
 }
 
 /** Method syntax: a function may annotate a narrower request than `CacheRequest`. */

@@ -1,11 +1,18 @@
 import type { FastifyReply } from 'fastify'
-import { appendStatus, bypassStatus, hitStatus, missStatus, type NotStoredReason } from '../http/cache-status.ts'
+import { appendStatus, bypassStatus, collapsedStatus, hitStatus, missStatus, refusedStatus, staleStatus, type MissReason, type NotStoredReason, type StaleReason } from '../http/cache-status.ts'
 import type { StoreKey } from '../store/store.ts'
 import type { StoredResponse } from '../stored-entry.ts'
 import type { ExchangeState } from './exchange.ts'
 
 type Bypass = Extract<ExchangeState, { outcome: 'bypass' }>
 type Miss = Extract<ExchangeState, { outcome: 'miss' }>
+type Refused = Extract<ExchangeState, { outcome: 'refused' }>
+
+interface Served {
+  readonly response: StoredResponse
+  readonly key: StoreKey
+  readonly now: number
+}
 
 /** Says in the response's header fields what the cache did. */
 export class Announcer {
@@ -30,14 +37,33 @@ export class Announcer {
     this.#key(reply, exchange.admitted.key)
   }
 
+  refused (reply: FastifyReply, exchange: Refused): void {
+    reply.header('x-cache', 'MISS')
+    this.#status(reply, exchange, refusedStatus(this.#name, exchange.reason))
+  }
+
+  hit (reply: FastifyReply, served: Served): void {
+    const ttlSeconds = secondsLeft(served)
+    this.#served(reply, 'HIT', this.#hitStatus(ttlSeconds), served)
+  }
+
+  /** It was made for another request, for which this one has waited. */
+  collapsed (reply: FastifyReply, reason: MissReason, served: Served): void {
+    this.#served(reply, 'HIT', collapsedStatus(this.#name, reason), served)
+  }
+
+  stale (reply: FastifyReply, { why, forwarded }: { why: StaleReason, forwarded?: number }, served: Served): void {
+    this.#served(reply, 'STALE', staleStatus(this.#name, Math.min(0, secondsLeft(served)), { why, forwarded }), served)
+  }
+
   /** RFC 9111 section 5.1: `Age` in whole seconds. */
-  hit (reply: FastifyReply, { response, key, now }: { response: StoredResponse, key: StoreKey, now: number }): void {
-    const ttlSeconds = Math.ceil((response.staleAt - now) / 1000)
+  #served (reply: FastifyReply, state: 'HIT' | 'STALE', status: string, served: Served): void {
+    const { response, key, now } = served
     reply.header('age', String(Math.max(0, Math.floor((now - response.storedAt) / 1000))))
-    reply.header('x-cache', 'HIT')
-    reply.header('cache-status', appendStatus(reply.getHeader('cache-status'), this.#hitStatus(ttlSeconds)))
+    reply.header('x-cache', state)
+    reply.header('cache-status', appendStatus(reply.getHeader('cache-status'), status))
     if (this.#debug === undefined) return
-    reply.header('x-cache-ttl-remaining', String(ttlSeconds))
+    reply.header('x-cache-ttl-remaining', String(secondsLeft(served)))
     reply.header('x-cache-date', new Date(response.storedAt).toUTCString())
     this.#key(reply, key)
   }
@@ -58,11 +84,17 @@ export class Announcer {
   }
 
   /** Replaces what was announced before: a response that fails while it is sent is announced again as an error. */
-  #status (reply: FastifyReply, exchange: Bypass | Miss, status: string): void {
+  #status (reply: FastifyReply, exchange: Bypass | Miss | Refused, status: string): void {
     const present = reply.getHeader('cache-status')
     const before = exchange.announced?.after === present ? exchange.announced?.before : present
     const after = appendStatus(before, status)
     exchange.announced = { before, after }
     reply.header('cache-status', after)
   }
+}
+
+/** Below zero for what is stale (RFC 9211 section 2.2). */
+function secondsLeft ({ response, now }: Served): number {
+  const ttlMs = response.staleAt - now
+  return ttlMs > 0 ? Math.ceil(ttlMs / 1000) : Math.min(-1, Math.floor(ttlMs / 1000))
 }

@@ -1,8 +1,10 @@
-import type { BypassReason, MissReason } from '../http/cache-status.ts'
+import type { BypassReason, MissReason, RefusalReason, StaleReason } from '../http/cache-status.ts'
 import type { ResponseHeaders } from '../http/storability.ts'
+import type { Run } from '../fills/run.ts'
 import type { FillStamp } from '../marks/ledger.ts'
 import type { InvalidationTargets } from '../marks/targets.ts'
-import type { Hit } from '../response-cache.ts'
+import type { Hit, Stale } from '../response-cache.ts'
+import type { StoredResponse } from '../stored-entry.ts'
 import type { Admitted } from './admission.ts'
 
 /** The Cache-Status field before and after this cache wrote into it: an error while sending makes it say something else. */
@@ -14,15 +16,24 @@ export interface Announced {
 /** All state of one request, kept on the request. */
 export type ExchangeState =
   | { readonly outcome: 'bypass', readonly reason: BypassReason, announced?: Announced }
-  | Hit
+  /** `reason` and `collapsed`: it was made while the request waited for it. */
+  | (Hit & { readonly collapsed?: MissReason })
+  | (Stale & { readonly why: StaleReason })
+  /** No handler ran: there were too many, or it took too long. */
+  | { readonly outcome: 'refused', readonly reason: RefusalReason, announced?: Announced }
   /** A hit was given to Fastify; what is sent after it is the answer to a fault. */
   | { readonly outcome: 'failed' }
   | {
     readonly outcome: 'miss'
     readonly reason: MissReason
     readonly admitted: Admitted
-    /** What the marks were before the handler started; undefined when they could not be read, and nothing can be stored. */
-    readonly filled: FillStamp | undefined
+    readonly run: Run
+    /** What is answered when the handler fails. */
+    readonly stale: Stale | undefined
+    /** What was stored before, of use or not. */
+    readonly former: StoredResponse | undefined
+    /** What the marks were before the handler started. */
+    readonly filled: FillStamp
     /** The URL as the client sent it: what the handler reads is made shorter. */
     readonly sentUrl: string
     /** Header fields that hooks had set before the look-up. */

@@ -1,13 +1,18 @@
 import type { FastifyReply, FastifyRequest, HookHandlerDoneFunction } from 'fastify'
-import { describesBytes } from '../http/stored-fields.ts'
+import { Readable } from 'node:stream'
+import type { Run } from '../fills/run.ts'
+import { isDueAhead } from '../http/freshness.ts'
 import type { RoutePolicy } from '../options/policy.ts'
-import type { Hit, LookupResult, ResponseCache } from '../response-cache.ts'
+import type { LookupResult, Miss, ResponseCache, Stale } from '../response-cache.ts'
 import { isPromise } from '../store/store.ts'
-import type { StoredResponse } from '../stored-entry.ts'
-import type { Admitted, RouteAdmission } from './admission.ts'
+import type { RouteAdmission } from './admission.ts'
 import type { Announcer } from './announce.ts'
-import { kExchange } from './exchange.ts'
+import { forAnew, type Background, type Turn } from './background.ts'
+import type { Asking, Collapsing, Decision, Sharing } from './collapsing.ts'
+import { kExchange, type ExchangeState } from './exchange.ts'
 import { hideUncovered } from './hide-uncovered.ts'
+import { purposeOf, type Purpose } from './repeat.ts'
+import { asStored, ownBytes, sentBody, setStoredFields, setStoredFieldsInstead } from './stored-reply.ts'
 import type { ResponseRecorder } from './response-recorder.ts'
 import type { RouteWarnings } from './warnings.ts'
 
@@ -15,13 +20,20 @@ export interface RouteParts {
   readonly policy: RoutePolicy
   readonly cache: ResponseCache
   readonly admission: RouteAdmission
+  readonly collapsing: Collapsing
+  readonly background: Background
   readonly recorder: ResponseRecorder
   readonly announcer: Announcer
   readonly enabled: boolean
   readonly warnings: RouteWarnings
+  readonly shared: Sharing
 }
 
+type Exchanged = Extract<ExchangeState, { outcome: 'miss' }>
+type Served = Extract<ExchangeState, { outcome: 'hit' | 'stale' }>
+
 const FAILED = { outcome: 'failed' } as const
+const NOT_LOOKED_UP: Miss = { outcome: 'miss', reason: 'uri-miss' }
 
 /**
  * The hooks of one cached route: the look-up before the handler and the last word on what is sent. They take callbacks
@@ -38,33 +50,38 @@ export class RouteHooks {
 
   /** Runs as the last hook before the handler, or as the last `onRequest`. */
   readonly lookUp = (request: FastifyRequest, reply: FastifyReply, done: HookHandlerDoneFunction): void => {
-    const { admission, cache, enabled } = this.#parts
+    const { admission, cache, collapsing, enabled, shared } = this.#parts
     const admitted = enabled ? admission.admit(request) : { outcome: 'bypass' as const, reason: 'disabled' as const }
     if (admitted.outcome === 'bypass') {
       if ('fault' in admitted || admitted.reason === 'user-unknown') this.#warn(admitted)
       request[kExchange] = { outcome: 'bypass', reason: admitted.reason }
+      shared.counters.bypasses++
       this.#runHandler(request, done)
+      return
+    }
+    const turn: Turn = { request, reply, admitted, done }
+    const purpose = purposeOf(request)
+    if (purpose !== undefined) {
+      this.#repeat(purpose, turn)
+      return
+    }
+    if (collapsing.isUncacheable(admitted, request.headers)) {
+      this.#follow(collapsing.runAlone(NOT_LOOKED_UP, asking(turn)), turn)
       return
     }
     const found = cache.lookUp(admitted.key, request.headers)
     if (!isPromise(found)) {
-      this.#proceed(found, admitted, request, reply, done)
+      this.#proceed(found, turn)
       return
     }
     // Never rejects; `done` receives what a hit cannot send.
-    void found.then((result) => {
-      try {
-        if (!reply.sent) this.#proceed(result, admitted, request, reply, done)
-      } catch (fault) {
-        done(fault as Error)
-      }
-    })
+    void found.then((result) => { this.#later(turn, () => { this.#proceed(result, turn) }) })
   }
 
   /** Runs as the last `onSend`: also for hits, which must not be stored again. */
   readonly finish = (request: FastifyRequest, reply: FastifyReply, payload: unknown, done: (error: null, payload?: unknown) => void): void => {
     const exchange = request[kExchange]
-    const { announcer, recorder } = this.#parts
+    const { announcer } = this.#parts
     switch (exchange?.outcome) {
       case undefined: // A guard answered before the look-up.
         done(null)
@@ -77,12 +94,14 @@ export class RouteHooks {
         announcer.bypass(reply, exchange)
         done(null)
         return
-      case 'miss': {
-        const { payload: passedOn, stored } = recorder.record(request, reply, payload)
-        announcer.miss(reply, exchange, stored)
-        done(null, passedOn)
+      case 'refused':
+        announcer.refused(reply, exchange)
+        done(null)
         return
-      }
+      case 'miss':
+        done(null, this.#finishMiss(request, reply, { exchange, payload }))
+        return
+      case 'stale':
       case 'hit':
         // Once: when sending fails, what an error handler sends next is its own.
         request[kExchange] = FAILED
@@ -91,14 +110,125 @@ export class RouteHooks {
     }
   }
 
-  #proceed (result: LookupResult, admitted: Admitted, request: FastifyRequest, reply: FastifyReply, done: HookHandlerDoneFunction): void {
+  #proceed (result: LookupResult, turn: Turn): void {
+    const { background, collapsing, policy, shared } = this.#parts
     if (result.outcome === 'hit') {
-      request[kExchange] = result
-      this.#send(reply, result, admitted)
+      shared.counters.hits++
+      if (policy.refreshAhead && isDueAhead(result.response, { at: result.at, random: shared.random() })) collapsing.refresh(result, asking(turn), background.behind(turn, result))
+      this.#send(turn, result)
       return
     }
-    request[kExchange] = { outcome: 'miss', reason: result.reason, admitted, filled: this.#parts.cache.fillStamp, sentUrl: request.originalUrl, fieldsBefore: reply.getHeaders() }
-    this.#runHandler(request, done)
+    const ask = asking(turn)
+    const startBehind = background.behind(turn, result)
+    const atOnce = result.outcome === 'stale' ? collapsing.serveStale(result, ask, startBehind) : undefined
+    if (atOnce !== undefined) {
+      this.#follow(atOnce, turn)
+      return
+    }
+    // Never rejects.
+    void collapsing.decide(result, ask, startBehind).then((decision) => { this.#later(turn, () => { this.#follow(decision, turn) }) })
+  }
+
+  #follow (decision: Decision, turn: Turn): void {
+    const { request, reply, admitted, done } = turn
+    const { counters } = this.#parts.shared
+    switch (decision.do) {
+      case 'serve':
+        counters.hits++
+        if (decision.isCollapsed) counters.collapsed++
+        this.#send(turn, decision.isCollapsed ? { ...decision.hit, collapsed: 'uri-miss' } : decision.hit)
+        return
+      case 'serve-stale':
+        counters.stale++
+        this.#send(turn, { ...decision.stale, why: decision.why })
+        return
+      case 'refuse':
+        counters.refused++
+        request[kExchange] = { outcome: 'refused', reason: decision.reason }
+        reply.header('retry-after', '1')
+        done(decision.error)
+        return
+      case 'run': {
+        const { run, result } = decision
+        counters.misses++
+        const stale = result.outcome === 'stale' ? result : undefined
+        request[kExchange] = {
+          outcome: 'miss',
+          reason: result.outcome === 'stale' ? 'stale' : result.reason,
+          admitted,
+          run,
+          stale,
+          former: result.outcome === 'stale' ? result.response : result.former,
+          filled: this.#parts.cache.fillStamp,
+          sentUrl: request.originalUrl,
+          fieldsBefore: reply.getHeaders()
+        }
+        endWithAnswer(run, reply, () => { this.#parts.recorder.hijacked(request) })
+        this.#runHandler(request, done)
+      }
+    }
+  }
+
+  /** A request of the cache itself, which has come past the guards. */
+  #repeat (purpose: Purpose, turn: Turn): void {
+    const { collapsing } = this.#parts
+    const { admitted } = turn
+    if ('run' in purpose) {
+      const isSame = purpose.key === admitted.key.text && purpose.run.take()
+      // Its guards found another user, or its body is read in another way: it is answered, and nothing comes of it.
+      if (!isSame) purpose.run.settle({ how: 'failed' })
+      this.#follow(isSame ? { do: 'run', run: purpose.run, result: purpose.result } : collapsing.runAlone(NOT_LOOKED_UP, asking(turn)), turn)
+      return
+    }
+    void this.#warm(purpose, turn).then((decision) => { this.#later(turn, () => { this.#follow(decision, turn) }) })
+  }
+
+  async #warm ({ freshForMs, report }: Extract<Purpose, { freshForMs: number }>, turn: Turn): Promise<Decision> {
+    const { cache, collapsing } = this.#parts
+    const { admitted, request } = turn
+    const found = await cache.lookUpLatest(admitted.key, request.headers)
+    const isFresh = found.outcome === 'hit' && found.response.staleAt - found.at > freshForMs
+    const decision: Decision = isFresh ? { do: 'serve', hit: found, isCollapsed: false } : await collapsing.decide(forAnew(found), asking(turn), () => false)
+    if (decision.do === 'run') void decision.run.ended.then(({ how }) => { report(how === 'stored' ? { outcome: 'filled' } : { outcome: 'failed', reason: how }) })
+    else if (decision.do === 'serve') report({ outcome: decision.isCollapsed ? 'filled' : 'fresh' })
+    else report({ outcome: 'failed', reason: decision.do === 'refuse' ? decision.reason : decision.why })
+    return decision
+  }
+
+  #finishMiss (request: FastifyRequest, reply: FastifyReply, { exchange, payload }: { exchange: Exchanged, payload: unknown }): unknown {
+    const { announcer, recorder, shared } = this.#parts
+    const { run, stale } = exchange
+    if (stale !== undefined && reply.statusCode >= 500 && !run.isBehind) {
+      run.settle({ how: 'failed' })
+      shared.counters.stale++
+      request[kExchange] = FAILED
+      return this.#insteadOfError(reply, { exchange, stale, payload })
+    }
+    const { payload: passedOn, stored } = recorder.record(request, reply, payload)
+    announcer.miss(reply, exchange, stored)
+    if (!run.isBehind) return passedOn
+    // Nobody reads it; of a stream, only the copy that is kept aside.
+    if (passedOn instanceof Readable) passedOn.on('error', () => {}).resume() // the recorder hears of it
+    return ''
+  }
+
+  /** RFC 5861 section 4: what the handler said is not sent. */
+  #insteadOfError (reply: FastifyReply, { exchange, stale, payload }: { exchange: Exchanged, stale: Stale, payload: unknown }): unknown {
+    const { response, at } = stale
+    const { announcer } = this.#parts
+    const forwarded = reply.statusCode
+    setStoredFieldsInstead(reply, response, exchange.fieldsBefore)
+    announcer.stale(reply, { why: 'stale-if-error', forwarded }, { response, key: exchange.admitted.key, now: at })
+    ;(payload as { destroy?: () => void } | null | undefined)?.destroy?.()
+    return reply.request.method === 'HEAD' ? undefined : sentBody(response) ?? null
+  }
+
+  #later ({ request, reply, done }: Turn, run: () => void): void {
+    try {
+      if (!reply.sent) run()
+    } catch (fault) {
+      done(fault as Error)
+    }
   }
 
   #runHandler (request: FastifyRequest, done: HookHandlerDoneFunction): void {
@@ -106,18 +236,14 @@ export class RouteHooks {
     done()
   }
 
-  #send (reply: FastifyReply, { response, at }: Hit, { key }: Admitted): void {
+  #send ({ request, reply, admitted: { key } }: Turn, found: Served): void {
     const { announcer } = this.#parts
-    // Setting a status is more than having it: an error handler's redirect would keep it.
-    if (reply.statusCode !== response.status) reply.code(response.status)
-    for (let i = 0; i < response.removed.length; i++) reply.removeHeader(response.removed[i]!)
-    // By index, as every hit comes here: taking pairs apart costs more than setting the field.
-    for (let i = 0; i < response.headers.length; i++) {
-      const field = response.headers[i]!
-      // Lines are copied: a hook may add one.
-      reply.header(field[0], typeof field[1] === 'string' ? field[1] : [...field[1]])
-    }
-    announcer.hit(reply, { response, key, now: at })
+    const { response, at } = found
+    request[kExchange] = found
+    setStoredFields(reply, response)
+    if (found.outcome === 'stale') announcer.stale(reply, found, { response, key, now: at })
+    else if (found.collapsed !== undefined) announcer.collapsed(reply, found.collapsed, { response, key, now: at })
+    else announcer.hit(reply, { response, key, now: at })
     // A hook may write into the bytes it is given; where there is no other hook, `finish` adds them.
     void reply.send(this.mayBeTransformed ? ownBytes(sentBody(response)) : undefined)
   }
@@ -130,32 +256,23 @@ export class RouteHooks {
   }
 }
 
-/** Without a body and a content type, `undefined` keeps Fastify from adding one. */
-function sentBody (response: StoredResponse): Buffer | undefined {
-  return response.body.length === 0 ? undefined : response.body
+/** The request as those see it who decide what it is to do. */
+export function asking ({ request, reply, admitted }: Turn): Asking {
+  return {
+    admitted,
+    headers: request.headers,
+    isHead: request.method === 'HEAD',
+    isGone: () => reply.raw.destroyed || request.raw.socket?.destroyed === true
+  }
 }
 
-function ownBytes (body: Buffer | undefined): Buffer | undefined {
-  return body === undefined ? undefined : Buffer.from(body)
-}
-
-/**
- * What a hit sends after the other `onSend` hooks: the stored bytes with the fields that describe them, even where a hook
- * transformed them again, because they were stored after such hooks had run. Where a hook chose another status, such as 304,
- * its answer stands.
- */
-function asStored ({ request, reply, payload, response }: { request: FastifyRequest, reply: FastifyReply, payload: unknown, response: StoredResponse }): unknown {
-  if (reply.statusCode !== response.status) return undefined
-  for (const name of Object.keys(reply.getHeaders())) {
-    if (describesBytes(name)) reply.removeHeader(name)
+/** However the answer ends, those who wait for the run hear of it. */
+function endWithAnswer (run: Run, reply: FastifyReply, onHijack: () => void): void {
+  // What is written past Fastify is not seen here. A client that has gone does not end the handler.
+  reply.raw.once('close', () => { if (reply.sent) run.settle({ how: 'failed' }) })
+  const { hijack } = reply
+  reply.hijack = function () {
+    onHijack()
+    return hijack.call(this)
   }
-  for (const [name, value] of response.headers) {
-    if (describesBytes(name)) reply.header(name, value)
-  }
-  if (request.method === 'HEAD' && payload === null) {
-    reply.header('content-length', String(response.body.length))
-    return undefined
-  }
-  (payload as { destroy?: () => void } | undefined)?.destroy?.()
-  return sentBody(response) ?? null
 }

@@ -1,29 +1,63 @@
-import { Readable, Transform, pipeline } from 'node:stream'
+import { finished, Readable } from 'node:stream'
+
+/** What a stream turned out to be. */
+export type Captured = { readonly body: Buffer } | 'too-large' | 'broken'
 
 /**
- * Passes a stream on as it comes and keeps a copy aside. `onComplete` receives the body when the stream ended by itself and
- * fitted into `maxBytes`; a stream that breaks, or whose client goes away, is forgotten.
+ * Passes a stream on as it comes and keeps a copy aside. `onEnd` hears once what it was: the body when the stream ended by itself and
+ * fitted into `maxBytes`. When the client goes away the rest is read while others wait for it, for `lingerMs` at most.
  */
-export function captureStream (source: Readable, { maxBytes, onComplete }: {
+export function captureStream (source: Readable, { maxBytes, lingerMs, isAwaited, onEnd }: {
   maxBytes: number
-  onComplete: (body: Buffer) => void
+  lingerMs: number
+  isAwaited: () => boolean
+  onEnd: (captured: Captured) => void
 }): Readable {
   let chunks: Buffer[] | undefined = []
   let bytes = 0
-  const passOn = new Transform({
-    transform (chunk: Buffer, _encoding, callback) {
-      bytes += chunk.length
-      if (bytes > maxBytes) chunks = undefined
-      chunks?.push(chunk)
-      callback(null, chunk)
-    },
-    flush (callback) {
-      if (chunks !== undefined) onComplete(Buffer.concat(chunks, bytes))
-      callback()
+  let linger: NodeJS.Timeout | undefined
+  const end = (captured: Captured): void => {
+    clearTimeout(linger)
+    if (chunks === undefined) return
+    chunks = undefined
+    onEnd(captured)
+  }
+  // First: a source may end like one that is whole when it is destroyed.
+  const giveUp = (): void => {
+    end('broken')
+    source.destroy()
+  }
+  const passOn = new Readable({
+    read () { source.resume() },
+    destroy (fault, callback) {
+      if (chunks !== undefined && !source.destroyed && isAwaited()) {
+        linger = setTimeout(giveUp, lingerMs).unref()
+        source.resume()
+      } else giveUp()
+      callback(fault)
     }
   })
-  // A fault destroys both ends, and Fastify handles that of the one it was given.
-  pipeline(source, passOn, () => { chunks = undefined })
+  source.on('data', (chunk: Buffer | string) => {
+    const part = typeof chunk === 'string' ? Buffer.from(chunk, source.readableEncoding ?? 'utf8') : chunk
+    bytes += part.length
+    if (bytes > maxBytes) end('too-large')
+    chunks?.push(part)
+    if (!passOn.destroyed) {
+      if (!passOn.push(part)) source.pause()
+    } else if (chunks === undefined) source.destroy()
+  })
+  source.pause()
+  // Also of a source that has broken before it came here.
+  finished(source, { writable: false }, (fault) => {
+    if (fault === undefined || fault === null) {
+      passOn.push(null)
+      if (chunks !== undefined) end({ body: Buffer.concat(chunks, bytes) })
+      return
+    }
+    end('broken')
+    passOn.destroy(fault)
+  })
+  source.on('error', () => {}) // said above; one that comes later has nobody to hear it
   return passOn
 }
 

@@ -1,17 +1,16 @@
 import { isEntry, type Entry } from '../stored-entry.ts'
-import { isPromise, type MaybePromise, type Store, type StoreKey } from './store.ts'
+import { isPromise, type MaybePromise, type Store } from './store.ts'
 
 /** A store of the user's: what it gives back is looked at before it is served. A fault is one of the store, not of the route. */
 export function checkedStore (store: Store): Store {
   return {
     ...store.marks === undefined ? {} : { marks: store.marks },
     ...store.events === undefined ? {} : { events: store.events },
+    ...store.leases === undefined ? {} : { leases: store.leases },
+    ...store.getLatest === undefined ? {} : { getLatest: (key) => checkedLater(store.getLatest!(key)) },
     ...store.deleteValues === undefined ? {} : { deleteValues: (glob, options) => store.deleteValues!(glob, options) },
     ...store.sweep === undefined ? {} : { sweep: (isDead, options) => store.sweep!(isDead, options) },
-    get (key: StoreKey): MaybePromise<Entry | undefined> {
-      const found = store.get(key)
-      return isPromise(found) ? found.then(checked) : checked(found)
-    },
+    get: (key) => checkedLater(store.get(key)),
     set: (key, entry, ttlMs) => store.set(key, entry, ttlMs),
     delete: (key) => store.delete(key),
     expire: (key, ttlMs) => store.expire(key, ttlMs),
@@ -20,6 +19,10 @@ export function checkedStore (store: Store): Store {
     connect: () => store.connect(),
     close: () => store.close()
   }
+}
+
+function checkedLater (found: MaybePromise<unknown>): MaybePromise<Entry | undefined> {
+  return isPromise(found) ? found.then(checked) : checked(found)
 }
 
 function checked (found: unknown): Entry | undefined {

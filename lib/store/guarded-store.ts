@@ -1,6 +1,7 @@
 import { inTime, timer } from '../deadline.ts'
 import { StoreUnavailableError, StoreUnsupportedError } from '../errors.ts'
 import { LocalEventLog, type EventLog } from '../events/event-log.ts'
+import { LocalLeases, type LeaseAnswer, type LeaseOptions, type Leases } from '../leases.ts'
 import type { Logger } from '../logger.ts'
 import type { MarkKind } from '../marks/ledger.ts'
 import { LocalMarks, type Marks } from '../marks/marks.ts'
@@ -26,6 +27,8 @@ export class GuardedStore {
   readonly marks: Marks
   /** Its `append` rejects like `delete`. */
   readonly events: EventLog
+  /** Its `acquire` rejects when the store cannot be asked, which is noted here. */
+  readonly leases: Leases
   readonly #store: Store
   readonly #options: GuardOptions
   readonly #reading: StoreHealth
@@ -43,6 +46,8 @@ export class GuardedStore {
       append: async (json) => { await this.#confirmed('the event', () => events.append(json)) },
       follow: (listener) => events.follow(listener)
     }
+    const leases = store.leases ?? new LocalLeases(options)
+    this.leases = { acquire: async (name, how) => await this.#acquire(leases, name, how) }
     this.#reading = new StoreHealth('read', options)
     this.#writing = new StoreHealth('write', options)
   }
@@ -54,6 +59,15 @@ export class GuardedStore {
       if (isPromise(found)) return this.#readLater(found)
       this.#reading.answered()
       return found
+    } catch (fault) {
+      return this.#unavailable(fault)
+    }
+  }
+
+  /** Like `get`, but never a copy. */
+  async getLatest (key: StoreKey): Promise<Entry | undefined | typeof UNAVAILABLE> {
+    try {
+      return await this.#read(this.#store.getLatest === undefined ? this.#store.get(key) : this.#store.getLatest(key))
     } catch (fault) {
       return this.#unavailable(fault)
     }
@@ -169,6 +183,16 @@ export class GuardedStore {
         resolve(this.#unavailable(fault))
       })
     })
+  }
+
+  async #acquire (leases: Leases, name: string, how: LeaseOptions): Promise<LeaseAnswer> {
+    try {
+      return await leases.acquire(name, how)
+    } catch (fault) {
+      const reason = this.#reason(fault)
+      if (!this.#reading.isFailing) this.#writing.failed(reason)
+      throw reason
+    }
   }
 
   async #read<T> (result: MaybePromise<T>): Promise<T> {

@@ -1,6 +1,6 @@
 import { setImmediate as nextTurn } from 'node:timers/promises'
 import { globMatches } from '../marks/glob.ts'
-import { entryBytes, type Entry } from '../stored-entry.ts'
+import { entryBytes, isNewer, type Entry } from '../stored-entry.ts'
 import type { DeleteValuesOptions, IsDead, Store, StoreKey, Swept, WalkOptions } from './store.ts'
 
 /** What is looked at in one turn of the event loop. */
@@ -40,8 +40,10 @@ export class MemoryStore implements Store {
     return slot.entry
   }
 
-  /** An entry larger than the bound is not kept, and the one it would have replaced is gone. */
+  /** An entry larger than the bound is not kept, and the one it would have replaced is gone. A newer one stays. */
   set (key: StoreKey, entry: Entry, ttlMs: number): void {
+    const there = this.#live(key)
+    if (there !== undefined && isNewer(there.entry, entry)) return
     this.#remove(key.text)
     const bytes = entryBytes(entry) + this.#overhead
     if (bytes > this.#maxBytes) return

@@ -3,6 +3,7 @@ import { decodeEntry, encodeEntry, type Entry } from '../stored-entry.ts'
 import type { ConnectedRedis, RedisOption } from './redis-client.ts'
 import { openRedis, type OpenRedis } from './redis-connection.ts'
 import { RedisEvents } from './redis-events.ts'
+import { RedisLeases } from './redis-leases.ts'
 import { RedisMarks } from './redis-marks.ts'
 import type { WalkedRedis } from './redis-nodes.ts'
 import { listen, type Listener } from './redis-subscription.ts'
@@ -15,8 +16,8 @@ const BLOB_STRING = 36
 const DOUBLE = 44
 
 /**
- * Stores a produced value, unless one was set since its producer began, or another producer began later. Lua reads the frame of `stored-entry.ts`; whatever is no such
- * frame is replaced.
+ * Stores what a handler or producer made, unless there is something newer: `isNewer` of `stored-entry.ts`, whose frame it reads. Whatever
+ * is no such frame is replaced.
  */
 const PRODUCED_SCRIPT = `
 local function read (from, to)
@@ -38,6 +39,8 @@ return 1
 export interface RedisStoreOptions {
   readonly redis: RedisOption
   readonly prefix: string
+  /** How long one command of a lease may take, in milliseconds. */
+  readonly commandMs: number
   /** Hears of faults of the connection. */
   readonly onFault: (fault: unknown) => void
 }
@@ -56,16 +59,18 @@ export class RedisStore implements Store {
   readonly #prefix: string
   readonly marks: RedisMarks
   readonly events: EventLog
+  readonly leases: RedisLeases
   readonly #opening: Promise<OpenRedis>
   readonly #closed = new AbortController()
   readonly #sweep: RedisSweep
   #clients: Clients | undefined
 
-  constructor ({ redis, prefix, onFault }: RedisStoreOptions) {
+  constructor ({ redis, prefix, commandMs, onFault }: RedisStoreOptions) {
     this.#prefix = prefix
     const open = (): MaybePromise<ConnectedRedis> => this.#clients?.client ?? this.#open().then(({ client }) => client)
     this.marks = new RedisMarks({ prefix, open })
     this.events = new RedisEvents({ prefix, open })
+    this.leases = new RedisLeases({ prefix, open, commandMs, closed: this.#closed.signal })
     // The commands of walks, which a client of the user's has as well.
     this.#sweep = new RedisSweep({ prefix, open: async () => await open() as unknown as WalkedRedis })
     this.#opening = openRedis(redis, onFault).then((open) => {
@@ -90,7 +95,7 @@ export class RedisStore implements Store {
   async set (key: StoreKey, entry: Entry, ttlMs: number): Promise<void> {
     const { client } = await this.#open()
     const [name, frame] = [this.#name(key), encodeEntry(entry)]
-    if (entry.kind === 'response' || entry.origin === 'set') {
+    if (entry.kind === 'value' && entry.origin === 'set') {
       await client.set(name, frame, { expiration: { type: 'PX', value: ttlMs } })
     } else {
       const { incarnation, stamp } = entry.filled

@@ -1,4 +1,5 @@
 import type { EventLog } from '../events/event-log.ts'
+import type { Leases } from '../leases.ts'
 import type { Labelled } from '../marks/ledger.ts'
 import type { Marks } from '../marks/marks.ts'
 import type { Entry } from '../stored-entry.ts'
@@ -45,8 +46,12 @@ export interface Store {
   readonly marks?: Marks
   /** Events that all processes with this store share. Without them `publish` reaches the handlers of its own process. */
   readonly events?: EventLog
+  /** Leases that all processes with this store share. Without them each process makes its responses by itself. */
+  readonly leases?: Leases
   /** The entry, or `undefined`. */
   get (key: StoreKey): MaybePromise<Entry | undefined>
+  /** Like `get`, but never a copy that another process may have replaced. Without it, `get` gives none. */
+  getLatest? (key: StoreKey): MaybePromise<Entry | undefined>
   /** Keeps the entry for `ttlMs` (a positive whole number of milliseconds), replacing what is there. */
   set (key: StoreKey, entry: Entry, ttlMs: number): MaybePromise<void>
   /** Removes the entry; tells whether there was one. */

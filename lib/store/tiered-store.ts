@@ -1,4 +1,5 @@
 import type { EventLog } from '../events/event-log.ts'
+import type { Leases } from '../leases.ts'
 import type { Logger } from '../logger.ts'
 import type { Entry } from '../stored-entry.ts'
 import type { MemoryStore } from './memory-store.ts'
@@ -34,6 +35,7 @@ const ANNOUNCE_AGAIN_MS = 1000
 export class TieredStore implements Store {
   readonly marks: RedisMarks
   readonly events: EventLog
+  readonly leases: Leases
   readonly #options: TieredStoreOptions
   readonly #near: MemoryStore
   readonly #far: RedisStore
@@ -54,6 +56,7 @@ export class TieredStore implements Store {
     this.#far = options.far
     this.marks = options.far.marks
     this.events = options.far.events
+    this.leases = options.far.leases
     this.#far.listen({
       onMessage: (text) => { this.#hear(text) },
       onUp: () => { this.#setListening(true) },
@@ -70,6 +73,10 @@ export class TieredStore implements Store {
     if (this.#isListening !== true || blindMs >= maxBlindMs) return this.#confirm(copy, key)
     if (blindMs > maxBlindMs / 2) this.#look()
     return copy
+  }
+
+  getLatest (key: StoreKey): Promise<Entry | undefined> {
+    return this.#fetch(key)
   }
 
   async set (key: StoreKey, entry: Entry, ttlMs: number): Promise<void> {

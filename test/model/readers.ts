@@ -1,5 +1,6 @@
 import type { Life } from './simulated-process.ts'
 import { RESPONSES, tagOf, VALUES, type CachedResponse, type CachedValue, type Resource } from './things.ts'
+import { UNMARKED } from '../../lib/response-cache.ts'
 import { isPromise } from '../../lib/store/store.ts'
 import type { Read } from './oracle.ts'
 import type { World } from './world.ts'
@@ -36,8 +37,9 @@ export async function readResponse (world: World, life: Life): Promise<void> {
     const { versions } = JSON.parse(String(result.response.body)) as { versions: number[] }
     return hit(world, read, versions)
   }
-  if (result.reason !== 'store-error') missed(world, read)
-  world.say(life.owner, () => `misses ${resource.name}: ${result.reason}`)
+  const reason = result.outcome === 'stale' ? 'stale' : result.reason
+  if (reason !== 'store-error') missed(world, read)
+  world.say(life.owner, () => `misses ${resource.name}: ${reason}`)
   await fillResponse(world, { life, resource, beganAt: read.beganAt })
 }
 
@@ -45,10 +47,12 @@ async function fillResponse (world: World, { life, resource, beganAt }: { life: 
   const filled = life.engine.fillStamp
   const fill = beginFill(world, { life, resource, beganAt })
   const versions = await readDatabase({ world, life, things: resource.things })
-  if (filled !== undefined) {
+  if (filled !== UNMARKED) {
     const body = Buffer.from(JSON.stringify({ versions }))
     fill.storesAt = world.time.now
-    fill.isKept = await life.engine.store(resource.key, { filled, labels: resource.labels, body, status: 200, headers: [], removed: [], vary: [] }, ttlMs(world))
+    const keepMs = ttlMs(world)
+    const made = { filled, labels: resource.labels, body, status: 200, headers: [], removed: [], vary: [], costMs: 1, whileRevalidateMs: 0, ifErrorMs: 0 }
+    fill.isKept = await life.engine.store(resource.key, life.engine.makeResponse(resource.key, made, keepMs), keepMs)
     world.say(life.owner, () => `stores ${resource.name} with ${versions.join()}, filled ${filled.stamp}: ${fill.isKept}`)
   }
   fill.endedAt = world.time.now

@@ -73,7 +73,7 @@ export function startLife (line: Line, options: ProcessOptions): Life {
     memory: options.hasMemory ? { maxBytes: 1_000_000, maxBlindMs: options.maxBlindMs } : false
   })
   const onFault = (): void => {}
-  const far = new ModelStore({ redis: connection, prefix: PREFIX, onFault }, { connection, most: options.most, monotonic: () => time.now / 1000 })
+  const far = new ModelStore({ redis: connection, prefix: PREFIX, commandMs: 1000, onFault }, { connection, most: options.most, monotonic: () => time.now / 1000 })
   const near = new MemoryStore({ maxBytes: 1_000_000, clock })
   const store = options.hasMemory ? new TieredStore({ near, far, ...settings.memory!, clock, monotonic: clock, logger: settings.logger, onFault }) : far
   const guarded = new WatchedStore(store, settings)

@@ -113,7 +113,7 @@ t.test('commands for entries do the same in the model as in Redis', async (t) =>
 async function producedScript (prefix: string): Promise<string> {
   const sent = new Promise<string>((resolve) => {
     const recorder = { withTypeMapping: () => recorder, on () {}, off () {}, eval: async (script: string) => { resolve(script) } }
-    const store = new RedisStore({ redis: recorder as unknown as ConnectedRedis, prefix, onFault () {} })
+    const store = new RedisStore({ redis: recorder as unknown as ConnectedRedis, prefix, commandMs: 1000, onFault () {} })
     void store.set({ id: 'one:1', text: 'one:1' }, value('produced', { incarnation: '-7', stamp: 1 }), 1000)
   })
   return await sent

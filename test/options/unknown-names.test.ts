@@ -28,7 +28,7 @@ for (const [wrong, meant] of [
 test('a name that is like none is answered with all names', async (t) => {
   await t.rejects(appWithRoute(t, { ttl: 60, compression: true }), {
     code,
-    message: `Unknown option "compression" in ${ROUTE}. Known are: namespace, ttl, varyByUser, varyByQuery, varyByHeaders, varyByCookies, varyByBody, key, skip, shared, tags, invalidates, storeIf, hook, unguarded, statusCodes, maxBytes.`
+    message: `Unknown option "compression" in ${ROUTE}. Known are: namespace, ttl, varyByUser, varyByQuery, varyByHeaders, varyByCookies, varyByBody, key, skip, shared, tags, invalidates, storeIf, hook, unguarded, statusCodes, maxBytes, lock, staleWhileRevalidate, staleIfError, refreshThrottle, softTimeout, hardTimeout, refreshAhead, jitter, adaptiveTtl, maxConcurrentFills.`
   })
   await t.rejects(appWith(t, { compression: true }), {
     code,

@@ -14,6 +14,8 @@ const name = fc.stringMatching(/^[a-z][a-z0-9-]{0,10}$/)
 const fieldValue = fc.stringMatching(/^[\x20-\x7e\x80-\xff\t]{0,20}$/)
 const body = fc.uint8Array({ maxLength: 200 }).map((bytes) => Buffer.from(bytes))
 
+const duration = fc.nat()
+
 const filled = fc.record({ incarnation: word, stamp: instant }, { noNullPrototype: true })
 
 const response: fc.Arbitrary<Entry> = fc.record({
@@ -23,6 +25,9 @@ const response: fc.Arbitrary<Entry> = fc.record({
   filled,
   labels: fc.array(word, { maxLength: 3 }),
   staleAt: instant,
+  costMs: duration,
+  whileRevalidateMs: duration,
+  ifErrorMs: duration,
   status: fc.integer({ min: 200, max: 599 }),
   headers: fc.array(fc.tuple(name, fc.oneof(fieldValue, fc.array(fieldValue, { maxLength: 3 }))), { maxLength: 4 }),
   removed: fc.array(name, { maxLength: 2 }),
@@ -40,7 +45,7 @@ const entry = fc.oneof(response, value)
 function framed (header: string | Buffer, body: Buffer = Buffer.from('body')): Buffer {
   const bytes = Buffer.from(header)
   const frame = Buffer.alloc(16 + bytes.length + body.length)
-  frame.write('FRC\x02', 'latin1')
+  frame.write('FRC\x03', 'latin1')
   frame.writeUInt32BE(bytes.length, 8)
   frame.writeUInt32BE(body.length, 12)
   bytes.copy(frame, 16)
@@ -57,7 +62,7 @@ test('an entry comes back as it was written, halves of surrogate pairs in its ke
 
 test('bytes that were never an entry decode to nothing (fuzz)', async (t) => {
   fc.assert(fc.property(fc.uint8Array({ maxLength: 300 }), (bytes) => decodeEntry(Buffer.from(bytes)) === undefined), { numRuns: 20_000 })
-  fc.assert(fc.property(fc.uint8Array({ maxLength: 100 }), (bytes) => decodeEntry(Buffer.concat([Buffer.from('FRC\x02', 'latin1'), bytes])) === undefined), { numRuns: 20_000 })
+  fc.assert(fc.property(fc.uint8Array({ maxLength: 100 }), (bytes) => decodeEntry(Buffer.concat([Buffer.from('FRC\x03', 'latin1'), bytes])) === undefined), { numRuns: 20_000 })
   t.equal(decodeEntry(Buffer.alloc(0)), undefined)
 })
 
@@ -98,7 +103,7 @@ test('a frame of two entries never decodes to a third (fuzz)', async (t) => {
 })
 
 const GOOD: StoredResponse = {
-  kind: 'response', key: 'k', storedAt: 1, filled: { incarnation: 'i', stamp: 3 }, labels: ['t:x'], staleAt: 2, status: 200, headers: [['x-a', 'b']], removed: [], vary: [['accept', null]], body: Buffer.from('body')
+  kind: 'response', key: 'k', storedAt: 1, filled: { incarnation: 'i', stamp: 3 }, labels: ['t:x'], staleAt: 2, status: 200, headers: [['x-a', 'b']], removed: [], vary: [['accept', null]], costMs: 1, whileRevalidateMs: 0, ifErrorMs: 0, body: Buffer.from('body')
 }
 
 /** Headers with a right checksum around them that say what no entry says. */

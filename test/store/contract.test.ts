@@ -66,7 +66,7 @@ async function openWarm (t: Test, url: string, prefix: string): Promise<Store> {
 }
 
 function open (redis: RedisOption, prefix: string): Store {
-  return new RedisStore({ redis, prefix, onFault: (fault) => t.comment(fault) })
+  return new RedisStore({ redis, prefix, commandMs: 1000, onFault: (fault) => t.comment(fault) })
 }
 
 async function keepsAll (t: Test, open: () => Store | Promise<Store>): Promise<void> {

@@ -8,7 +8,7 @@ t.test('on a Redis Cluster', async (t) => {
   const cluster = await startRedisCluster(t)
 
   for (const { name, run } of storePromises) {
-    await t.test(name, () => run(() => new RedisStore({ redis: cluster, prefix: 'contract', onFault: (fault) => t.comment(fault) })))
+    await t.test(name, () => run(() => new RedisStore({ redis: cluster, prefix: 'contract', commandMs: 1000, onFault: (fault) => t.comment(fault) })))
   }
 
   await t.test('entries spread over the nodes, and many are read at once', async (t) => {

@@ -38,7 +38,7 @@ export function openTier (t: Test, { redis, prefix, maxBytes = 1_000_000, maxBli
   const faults: unknown[] = []
   const near = new MemoryStore({ maxBytes, clock })
   const onFault = (fault: unknown): void => { faults.push(fault) }
-  const far = new RedisStore({ redis, prefix, onFault })
+  const far = new RedisStore({ redis, prefix, commandMs: 1000, onFault })
   const store = new TieredStore({ near, far, maxBytes, maxBlindMs, clock, monotonic: clock, logger: recorder(lines), onFault })
   t.teardown(() => store.close())
   return { store, near, lines, faults }
@@ -71,7 +71,7 @@ export function keyOf (name: string): StoreKey {
 export function responseOf ({ store }: Tier, key: StoreKey, own: Partial<StoredResponse> = {}): StoredResponse {
   const storedAt = Date.now()
   return {
-    kind: 'response', key: key.text, storedAt, staleAt: storedAt + ONE_MINUTE, filled: store.marks.ledger.stamp!, labels: ['t:label'], status: 200, headers: [], removed: [], vary: [], body: Buffer.from('body'), ...own
+    kind: 'response', key: key.text, storedAt, staleAt: storedAt + ONE_MINUTE, filled: store.marks.ledger.stamp!, labels: ['t:label'], status: 200, headers: [], removed: [], vary: [], costMs: 1, whileRevalidateMs: 0, ifErrorMs: 0, body: Buffer.from('body'), ...own
   }
 }
 

@@ -1,0 +1,90 @@
+import type { FillOutcome, Lease } from '../leases.ts'
+import type { Fill, FillResult } from './fills.ts'
+
+export interface RunParts {
+  /** Who waits for it. */
+  readonly fill?: Fill | undefined
+  readonly lease?: Lease | undefined
+  /** It has waited too long for another one, which may still store its own. */
+  readonly isLate?: boolean
+  /** It repeats a request in the background: nobody reads its answer. */
+  readonly isBehind?: boolean
+  /** After a failure nobody tries for so long: there is something stale to serve. */
+  readonly restMs?: number | undefined
+  readonly onEnd: (result: FillResult) => void
+}
+
+/** One run of a handler from which a response may be stored. It ends once, however its answer ends. */
+export class Run {
+  readonly isLate: boolean
+  readonly isBehind: boolean
+  readonly ended: Promise<FillResult>
+  readonly #parts: RunParts
+  readonly #startedAt = performance.now()
+  #isTaken = false
+  #isSettled = false
+  #end!: (result: FillResult) => void
+  #age: NodeJS.Timeout | undefined
+
+  constructor (parts: RunParts) {
+    this.#parts = parts
+    this.isLate = parts.isLate ?? false
+    this.isBehind = parts.isBehind ?? false
+    this.ended = new Promise((resolve) => { this.#end = resolve })
+  }
+
+  get isSettled (): boolean {
+    return this.#isSettled
+  }
+
+  /** Whether somebody is waiting for what comes of it. */
+  get isAwaited (): boolean {
+    return this.isBehind || (this.#parts.fill?.isAwaited ?? false)
+  }
+
+  get hasLostLease (): boolean {
+    return this.#parts.lease?.isLost ?? false
+  }
+
+  /** How long the handler has been running, in milliseconds. */
+  get costMs (): number {
+    return Math.max(0, Math.round(performance.now() - this.#startedAt))
+  }
+
+  /** For the one request that it is made for; false for any other. */
+  take (): boolean {
+    if (this.#isTaken) return false
+    this.#isTaken = true
+    return true
+  }
+
+  /** Nobody waits any longer than that for a handler that may hang. */
+  limit (ms: number): void {
+    if (this.#isSettled) return
+    clearTimeout(this.#age)
+    this.#age = setTimeout(() => { this.settle({ how: 'failed' }) }, ms).unref()
+  }
+
+  /** Whether the next try has to wait. In the background also after an answer that brought nothing. */
+  isFailure ({ how }: FillResult): boolean {
+    return how === 'failed' || (this.isBehind && how === 'uncacheable')
+  }
+
+  /** `stored`: whether the store has kept the response; only then do other processes hear of it. */
+  settle (result: FillResult, stored?: Promise<boolean>): void {
+    if (this.#isSettled) return
+    this.#isSettled = true
+    clearTimeout(this.#age)
+    const { fill, lease, onEnd, restMs } = this.#parts
+    fill?.settle(result)
+    if (lease !== undefined) void endLease(lease, result.how, { stored, restMs: this.isFailure(result) ? restMs : undefined })
+    onEnd(result)
+    this.#end(result)
+  }
+}
+
+/** Never rejects. */
+async function endLease (lease: Lease, how: FillOutcome, { stored, restMs }: { stored: Promise<boolean> | undefined, restMs: number | undefined }): Promise<void> {
+  const outcome = await stored ?? true ? how : 'failed'
+  await lease.release(outcome, restMs === undefined ? {} : { restMs })
+}

@@ -1,0 +1,60 @@
+import { variesMatch, type RequestHeaders } from '../http/vary.ts'
+import type { StoredResponse } from '../stored-entry.ts'
+
+type Vary = StoredResponse['vary']
+
+interface Variant {
+  readonly vary: Vary
+  readonly forMs: number
+  readonly until: number
+}
+
+const FIRST_MS = 5000
+const LONGEST_MS = 120_000
+const MOST_KEYS = 10_000
+const MOST_VARIANTS = 16
+
+/**
+ * Answers that were not storable, by key and variant: requests for them run their handlers at once. Waiting for such an answer would
+ * make a queue of the route, as nobody who waited could be given it. Ends as soon as a storable response appears.
+ */
+export class UncacheableMemory {
+  readonly #variants = new Map<string, Variant[]>()
+  readonly #now: () => number
+
+  constructor (clock: () => number) {
+    this.#now = clock
+  }
+
+  has (key: string, headers: RequestHeaders): boolean {
+    // Asked for every request.
+    if (this.#variants.size === 0) return false
+    const now = this.#now()
+    return this.#variants.get(key)?.some(({ vary, until }) => until > now && variesMatch(vary, headers)) ?? false
+  }
+
+  /** Each time longer, as long as it goes on. */
+  note (key: string, vary: Vary): void {
+    const others = this.#variants.get(key) ?? []
+    const same = others.find((variant) => isSame(variant.vary, vary))
+    const now = this.#now()
+    if (same !== undefined && same.until > now) return // run by many at once
+    const forMs = same === undefined ? FIRST_MS : Math.min(2 * same.forMs, LONGEST_MS)
+    this.#variants.delete(key) // so that the oldest come first
+    this.#variants.set(key, [...others.filter((variant) => variant !== same), { vary, forMs, until: now + forMs }].slice(-MOST_VARIANTS))
+    if (this.#variants.size > MOST_KEYS) this.#variants.delete(this.#variants.keys().next().value!)
+  }
+
+  /** A request with these header fields was given a storable response. */
+  forget (key: string, headers: RequestHeaders): void {
+    const variants = this.#variants.get(key)
+    if (variants === undefined) return
+    const left = variants.filter(({ vary }) => !variesMatch(vary, headers))
+    if (left.length > 0) this.#variants.set(key, left)
+    else this.#variants.delete(key)
+  }
+}
+
+function isSame (a: Vary, b: Vary): boolean {
+  return a.length === b.length && a.every(([name, value], at) => name === b[at]![0] && value === b[at]![1])
+}

@@ -1,0 +1,65 @@
+import { parseCacheControl, type CacheDirectives } from './cache-control.ts'
+import { fieldText, type ResponseHeaders } from './storability.ts'
+
+/** How long a response may be used after its freshness lifetime, in milliseconds (RFC 5861). */
+export interface StaleWindows {
+  /** While a new one is being made (section 3). */
+  readonly whileRevalidateMs: number
+  /** When making a new one fails (section 4). */
+  readonly ifErrorMs: number
+}
+
+/** What the options of a route say; undefined where they say nothing. */
+export type WantedWindows = { readonly [Name in keyof StaleWindows]: number | undefined }
+
+const NEVER_STALE: StaleWindows = { whileRevalidateMs: 0, ifErrorMs: 0 }
+
+/**
+ * The windows of a response. What its own Cache-Control says counts more than the route; `must-revalidate` and `proxy-revalidate`
+ * forbid stale use altogether, and so does `s-maxage` where only the field itself asks for it (RFC 9111 sections 4.2.4, 5.2.2.2,
+ * 5.2.2.8 and 5.2.2.10).
+ */
+export function staleWindows (headers: ResponseHeaders, route: WantedWindows): StaleWindows {
+  const field = headers['cache-control']
+  const directives = field === undefined ? undefined : parseCacheControl(fieldText(field))
+  if (directives === undefined) return { whileRevalidateMs: route.whileRevalidateMs ?? 0, ifErrorMs: route.ifErrorMs ?? 0 }
+  if (directives.has('must-revalidate') || directives.has('proxy-revalidate')) return NEVER_STALE
+  const said = (name: string): number | undefined => directives.has('s-maxage') ? undefined : deltaMs(directives, name)
+  return {
+    whileRevalidateMs: said('stale-while-revalidate') ?? route.whileRevalidateMs ?? 0,
+    ifErrorMs: said('stale-if-error') ?? route.ifErrorMs ?? 0
+  }
+}
+
+/** RFC 9111 section 1.2.2: what is too large counts as 2^31 seconds. What is no number forbids stale use: somebody meant to bound it. */
+function deltaMs (directives: CacheDirectives, name: string): number | undefined {
+  const values = directives.get(name)
+  if (values === undefined) return undefined
+  const value = values[0]
+  return values.length === 1 && value != null && /^\d+$/.test(value) ? Math.min(Number(value), 2 ** 31) * 1000 : 0
+}
+
+/** What a stored response may be used for. */
+export type Use = 'fresh' | 'while-revalidate' | 'if-error' | 'none'
+
+/** The use of a response at a moment. One that is not fresh although its time is not over was invalidated softly. */
+export function useOf ({ staleAt, whileRevalidateMs, ifErrorMs }: StaleWindows & { readonly staleAt: number }, at: number, isInvalidated: boolean): Use {
+  if (staleAt > at && !isInvalidated) return 'fresh'
+  const staleMs = at - staleAt
+  if (staleMs < whileRevalidateMs && whileRevalidateMs > 0) return 'while-revalidate'
+  return staleMs < ifErrorMs && ifErrorMs > 0 ? 'if-error' : 'none'
+}
+
+/** Refreshes shorter than this begin early enough without being weighted by what they cost. */
+const LEAST_COST_MS = 50
+/** And no more of a lifetime than this is given up for that. */
+const MOST_OF_LIFETIME = 1 / 50
+
+/**
+ * Whether this request is the one that makes a new response before the old one is stale: the sooner, the longer the handler takes, and
+ * with a chance that grows towards the end, so that what is asked for often is begun in time (XFetch, Vattani et al., VLDB 2015).
+ */
+export function isDueAhead ({ costMs, staleAt, storedAt }: { readonly costMs: number, readonly staleAt: number, readonly storedAt: number }, { at, random }: { at: number, random: number }): boolean {
+  const weightMs = Math.max(costMs, Math.min(LEAST_COST_MS, (staleAt - storedAt) * MOST_OF_LIFETIME))
+  return at - weightMs * Math.log(random) >= staleAt
+}

@@ -1,0 +1,77 @@
+import type { FastifyReply, FastifyRequest, HookHandlerDoneFunction } from 'fastify'
+import type { Run } from '../fills/run.ts'
+import type { Logger } from '../logger.ts'
+import type { Hit, LookupResult, Miss, Stale } from '../response-cache.ts'
+import type { Admitted } from './admission.ts'
+import type { Asking, Collapsing, Sharing, StartBehind } from './collapsing.ts'
+import { repeatable, type Purpose, type Repeatable, type Repeater } from './repeat.ts'
+
+/** A request on its way through the hooks. */
+export interface Turn {
+  readonly request: FastifyRequest
+  readonly reply: FastifyReply
+  readonly admitted: Admitted
+  readonly done: HookHandlerDoneFunction
+}
+
+export interface BackgroundParts {
+  readonly route: string
+  readonly collapsing: Collapsing
+  readonly repeater: Repeater
+  readonly shared: Sharing
+  readonly logger: Logger
+}
+
+/**
+ * Runs that no client waits for: the request that found a response stale is sent to the app once more, with all its hooks, guards
+ * among them, so that a response is only ever made by a request that may have it.
+ */
+export class Background {
+  readonly #parts: BackgroundParts
+
+  constructor (parts: BackgroundParts) {
+    this.#parts = parts
+  }
+
+  /** What begins such a run for this request. */
+  behind ({ request, admitted }: Turn, found: LookupResult): StartBehind {
+    return (fill) => {
+      const { collapsing, shared } = this.#parts
+      const repeated = repeatable(request, request.originalUrl)
+      if (repeated === undefined) return false
+      const ask: Asking = { admitted, headers: { ...request.headers }, isHead: false, isGone: () => false }
+      const result = forAnew(found)
+      const running = collapsing.leadBehind(fill, ask, result).then(async (run) => {
+        if (run !== undefined) await this.#send(repeated, { run, key: admitted.key.text, result })
+      })
+      shared.behind.add(running)
+      void running.finally(() => { shared.behind.delete(running) })
+      return true
+    }
+  }
+
+  async #send (repeated: Repeatable, purpose: Extract<Purpose, { run: Run }>): Promise<void> {
+    const { logger, repeater, route, shared: { closed, counters } } = this.#parts
+    const { run } = purpose
+    let fault: unknown
+    let status: number | undefined
+    counters.refreshes++
+    try {
+      status = await repeater.send(repeated, purpose, closed)
+      // A guard has answered: the run has not begun, and never will.
+      if (run.take()) run.settle({ how: 'failed' })
+    } catch (thrown) {
+      fault = thrown
+      run.settle({ how: 'failed' })
+    }
+    const { how } = await run.ended
+    if (how === 'stored' || closed.aborted) return
+    counters.refreshErrors++
+    logger.warn({ err: fault, cache: { route, outcome: 'refresh', reason: how, status } }, 'a request that was repeated in the background brought nothing to store')
+  }
+}
+
+/** What is there, as something to be made anew. */
+export function forAnew (found: LookupResult): Stale | Miss {
+  return found.outcome === 'hit' ? { outcome: 'miss', reason: 'stale', former: (found satisfies Hit).response } : found
+}

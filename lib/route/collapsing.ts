@@ -1,0 +1,288 @@
+import { digest } from '../cache-key.ts'
+import type { Counters } from '../counters.ts'
+import { HandlerTimeoutError, OverloadedError } from '../errors.ts'
+import type { Fill, FillResult, Fills } from '../fills/fills.ts'
+import type { Rests } from '../fills/rests.ts'
+import { Run } from '../fills/run.ts'
+import type { UncacheableMemory } from '../fills/uncacheable.ts'
+import { selectingValue, type RequestHeaders } from '../http/vary.ts'
+import type { RefusalReason, StaleReason } from '../http/cache-status.ts'
+import type { Lease, LeaseAnswer, Leases } from '../leases.ts'
+import type { RoutePolicy } from '../options/policy.ts'
+import type { Hit, LookupResult, Miss, ResponseCache, Stale } from '../response-cache.ts'
+import type { StoredResponse } from '../stored-entry.ts'
+import type { Admitted } from './admission.ts'
+
+/** What the routes of one app share, so that each thing is made once, whichever route asks for it. */
+export interface Sharing {
+  readonly fills: Fills
+  readonly uncacheable: UncacheableMemory
+  readonly rests: Rests
+  readonly leases: Leases
+  readonly counters: Counters
+  /** Runs in the background. */
+  readonly behind: Set<Promise<void>>
+  /** From 0 to 1, as `Math.random`. */
+  readonly random: () => number
+  /** Aborts when the app closes. */
+  readonly closed: AbortSignal
+}
+
+/** A request that found nothing fresh. */
+export interface Asking {
+  readonly admitted: Admitted
+  readonly headers: RequestHeaders
+  /** HEAD answers are never stored. */
+  readonly isHead: boolean
+  readonly isGone: () => boolean
+}
+
+/** What such a request is to do. */
+export type Decision =
+  | { readonly do: 'serve', readonly hit: Hit, readonly isCollapsed: boolean }
+  | { readonly do: 'serve-stale', readonly stale: Stale, readonly why: StaleReason }
+  | { readonly do: 'run', readonly run: Run, readonly result: Stale | Miss }
+  | { readonly do: 'refuse', readonly reason: RefusalReason, readonly error: Error }
+
+/** Starts a run in the background which leads the fill; false where the request cannot be repeated. */
+export type StartBehind = (fill: Fill) => boolean
+
+interface Waiting extends Asking {
+  readonly result: Stale | Miss
+  readonly group: string
+  readonly beganAt: number
+  readonly startBehind: StartBehind
+}
+
+/** Of handlers that hang. */
+const LONGEST_RUN_MS = 30_000
+
+/**
+ * Who runs the handler of one route and who waits for that, for requests that found nothing fresh. A group is a key together with the
+ * values of the header fields that are known to select a response of it: one response is for all of a group.
+ */
+export class Collapsing {
+  readonly #policy: RoutePolicy
+  readonly #cache: ResponseCache
+  readonly #shared: Sharing
+  #running = 0
+
+  constructor ({ policy, cache, shared }: { policy: RoutePolicy, cache: ResponseCache, shared: Sharing }) {
+    this.#policy = policy
+    this.#cache = cache
+    this.#shared = shared
+  }
+
+  /** Whether nobody is to wait, nor to look anything up: the answers are for single clients. */
+  isUncacheable ({ key }: Admitted, headers: RequestHeaders): boolean {
+    return this.#shared.uncacheable.has(key.text, headers)
+  }
+
+  /** A run that nobody waits for. */
+  runAlone (result: Stale | Miss, asking: Asking): Decision {
+    return this.#start(asking, result)
+  }
+
+  async decide (result: Stale | Miss, asking: Asking, startBehind: StartBehind): Promise<Decision> {
+    return await this.#decide({ ...asking, result, startBehind, group: groupOf(asking, result), beganAt: performance.now() })
+  }
+
+  /** What a stale response is served for at once, without asking anybody. */
+  serveStale (result: Stale, asking: Asking, startBehind: StartBehind): Decision | undefined {
+    const group = groupOf(asking, result)
+    if (result.use === 'while-revalidate') {
+      this.refresh(result, asking, startBehind)
+      return { do: 'serve-stale', stale: result, why: 'stale-while-revalidate' }
+    }
+    return this.#shared.rests.leftMs(group) > 0 ? { do: 'serve-stale', stale: result, why: 'stale-if-error' } : undefined
+  }
+
+  /** Makes a new response in the background, unless somebody does already, or it has failed a moment ago. */
+  refresh (result: Stale | Hit, asking: Asking, startBehind: StartBehind): void {
+    const { fills, rests, closed } = this.#shared
+    const group = groupOf(asking, result)
+    if (closed.aborted || rests.leftMs(group) > 0 || this.#fillToJoin(group) !== undefined) return
+    const fill = fills.begin(group, performance.now())
+    if (!startBehind(fill)) fill.settle({ how: 'failed' })
+  }
+
+  /**
+   * Takes the lease for a run in the background that leads `fill`. x. Never
+   * rejects.
+   */
+  async leadBehind (fill: Fill, asking: Asking, result: Stale | Miss): Promise<Run | undefined> {
+    const waiting: Waiting = { ...asking, result, group: fill.group, beganAt: performance.now(), startBehind: () => false }
+    const decision = await this.#lead(fill, waiting, { isBehind: true })
+    return decision.do === 'run' ? decision.run : undefined
+  }
+
+  /** Somebody has to make the response: this request, or one that it waits for. Never rejects. */
+  async #decide (waiting: Waiting): Promise<Decision> {
+    const { asking, result, group } = { asking: waiting, ...waiting }
+    const { lock, softMs, hardMs } = this.#policy
+    if (lock === false || this.#shared.closed.aborted) return this.runAlone(result, asking)
+    const running = this.#fillToJoin(group)
+    if (running !== undefined) return await this.#wait(running, waiting)
+    if (asking.isHead) return this.runAlone(result, asking)
+    const fill = this.#shared.fills.begin(group, performance.now())
+    const mustAnswerInTime = hardMs !== undefined || (softMs !== undefined && result.outcome === 'stale')
+    if (mustAnswerInTime && waiting.startBehind(fill)) return await this.#wait(fill, waiting)
+    return await this.#lead(fill, waiting, { isBehind: false })
+  }
+
+  #fillToJoin (group: string): Fill | undefined {
+    const { lock } = this.#policy
+    return this.#shared.fills.running(group, { now: performance.now(), maxAgeMs: lock === false ? LONGEST_RUN_MS : lock.waitMs })
+  }
+
+  async #wait (fill: Fill, waiting: Waiting): Promise<Decision> {
+    const { result, isGone } = waiting
+    const stale = result.outcome === 'stale' ? result : undefined
+    const woken = await fill.join({ hasStale: stale !== undefined, isGone }, this.#patienceMs(waiting))
+    switch (woken.wake) {
+      case 'shared': return await this.#share(woken.response, waiting)
+      case 'run': return this.runAlone(result, waiting)
+      case 'lead': return this.#start(waiting, result, { fill })
+      case 'failed': return { do: 'serve-stale', stale: stale!, why: 'stale-if-error' }
+      case 'late': return this.#late(waiting, {})
+    }
+  }
+
+  /** How much longer this request waits. */
+  #patienceMs ({ result, beganAt }: Waiting): number {
+    const { lock, softMs, hardMs } = this.#policy
+    const most = Math.min(lock === false ? 0 : lock.waitMs, hardMs ?? Infinity, result.outcome === 'stale' ? softMs ?? Infinity : Infinity)
+    return Math.max(0, beganAt + most - performance.now())
+  }
+
+  /** `fill`: what this request would have led. */
+  #late (waiting: Waiting, { fill }: { fill?: Fill }): Decision {
+    const { result, beganAt } = waiting
+    const { softMs, hardMs, route } = this.#policy
+    const waitedMs = Math.ceil(performance.now() - beganAt) + 1 // timers may be early by a millisecond
+    const isHard = hardMs !== undefined && waitedMs >= hardMs
+    const isSoft = result.outcome === 'stale' && softMs !== undefined && waitedMs >= softMs
+    if (isHard || isSoft) fill?.settle({ how: 'failed' })
+    if (isSoft) return { do: 'serve-stale', stale: result, why: 'soft-timeout' }
+    if (isHard) {
+      return result.outcome === 'stale'
+        ? { do: 'serve-stale', stale: result, why: 'hard-timeout' }
+        : { do: 'refuse', reason: 'hard-timeout', error: new HandlerTimeoutError(route, hardMs) }
+    }
+    return this.#start(waiting, result, { isLate: true, ...fill === undefined ? {} : { fill } })
+  }
+
+  /** What another request's response is for this one; what is not for it is asked for anew. */
+  async #share (response: StoredResponse, waiting: Waiting): Promise<Decision> {
+    const found = this.#cache.judgeShared(response, waiting.admitted.key, waiting.headers)
+    if (found.outcome === 'hit') return { do: 'serve', hit: found, isCollapsed: true }
+    // Softly invalidated while it was made: it is stale for those who ask now.
+    const result: Stale | Miss = found.outcome === 'stale' && waiting.result.outcome === 'stale' ? waiting.result : { outcome: 'miss', reason: found.outcome === 'stale' ? 'stale' : found.reason, former: response }
+    return await this.#decide({ ...waiting, result, group: groupOf(waiting, result) })
+  }
+
+  /** Takes the lease that lets one process of all run the handler, and looks again: somebody may have been faster. */
+  async #lead (fill: Fill, waiting: Waiting, how: { isBehind: boolean }): Promise<Decision> {
+    const answer = await this.#lease(fill, waiting, how)
+    const { result } = waiting
+    const lead = (more: { lease?: Lease } = {}): Decision => this.#start(waiting, result, { fill, isBehind: how.isBehind, ...more })
+    switch (answer.outcome) {
+      case 'unavailable': return lead()
+      case 'resting': return this.#rest(answer.forMs, { fill, waiting }) ?? lead()
+      case 'held':
+        if (!how.isBehind) return this.#late(waiting, { fill })
+        fill.settle({ how: 'failed' })
+        return { do: 'serve-stale', stale: result as Stale, why: 'stale-while-revalidate' }
+      case 'granted':
+      case 'ended': {
+        const lease = answer.outcome === 'granted' ? answer.lease : undefined
+        if (answer.outcome === 'ended' && answer.how === 'failed') return this.#rest(0, { fill, waiting }) ?? lead()
+        if (answer.outcome === 'ended' && answer.how === 'uncacheable') {
+          fill.settle({ how: 'uncacheable' })
+          return this.runAlone(result, waiting)
+        }
+        const found = await this.#cache.lookUpLatest(waiting.admitted.key, waiting.headers)
+        if (found.outcome === 'hit' && found.response.storedAt !== responseOf(result)?.storedAt) {
+          fill.settle({ how: 'stored', response: found.response })
+          void lease?.release('stored')
+          return { do: 'serve', hit: found, isCollapsed: answer.outcome === 'ended' }
+        }
+        if (lease !== undefined) return lead({ lease })
+        return await this.#again(found, fill, { waiting, how })
+      }
+    }
+  }
+
+  /** Another process has stored something which is not for this request, or is gone already. */
+  async #again (found: LookupResult, fill: Fill, { waiting, how }: { waiting: Waiting, how: { isBehind: boolean } }): Promise<Decision> {
+    const other = responseOf(found)
+    if (how.isBehind || other === undefined || found.outcome === 'stale' || groupOf(waiting, found) === fill.group) return await this.#lead(fill, waiting, how)
+    // It tells what responses of this key are selected by: those who wait are of several groups.
+    fill.settle({ how: 'stored', response: other })
+    return await this.#decide({ ...waiting, result: found as Miss, group: groupOf(waiting, found) })
+  }
+
+  /** The origin fails: who has something stale serves that. */
+  #rest (forMs: number, { fill, waiting: { result, group } }: { fill: Fill, waiting: Waiting }): Decision | undefined {
+    if (forMs > 0) this.#shared.rests.begin(group, forMs)
+    if (result.outcome !== 'stale') return undefined
+    fill.settle({ how: 'failed' })
+    return { do: 'serve-stale', stale: result, why: 'stale-if-error' }
+  }
+
+  async #lease ({ group }: Fill, waiting: Waiting, { isBehind }: { isBehind: boolean }): Promise<LeaseAnswer | { readonly outcome: 'unavailable' }> {
+    const { leases, closed } = this.#shared
+    const { lock } = this.#policy
+    if (lock === false) return { outcome: 'unavailable' }
+    const { text, id } = waiting.admitted.key
+    const name = group === text ? id : `${id}:${digest(group).slice(0, 22)}`
+    try {
+      return await leases.acquire(name, { leaseMs: lock.leaseMs, waitMs: isBehind ? lock.waitMs : this.#patienceMs(waiting), signal: closed })
+    } catch {
+      return { outcome: 'unavailable' } // said by the store's guard: the route goes on without
+    }
+  }
+
+  /** A run of the handler, if there are not too many of them. */
+  #start (asking: Asking, result: Stale | Miss, parts: { fill?: Fill, lease?: Lease, isLate?: boolean, isBehind?: boolean } = {}): Decision {
+    if (this.#running >= this.#policy.maxFills) {
+      parts.fill?.settle({ how: 'failed' })
+      void parts.lease?.release('failed')
+      return this.#shed(result)
+    }
+    const { counters, rests } = this.#shared
+    const group = groupOf(asking, result)
+    const restMs = result.outcome === 'stale' || parts.isBehind === true ? this.#policy.throttleMs : undefined
+    const onEnd = (result: FillResult): void => {
+      this.#running--
+      if (result.how === 'stored') {
+        counters.fills++
+        rests.end(group)
+      } else if (restMs !== undefined && run.isFailure(result)) rests.begin(group, restMs)
+    }
+    this.#running++
+    const run: Run = new Run({ ...parts, restMs, onEnd })
+    run.limit(LONGEST_RUN_MS)
+    return { do: 'run', result, run }
+  }
+
+  #shed (result: Stale | Miss): Decision {
+    return result.outcome === 'stale'
+      ? { do: 'serve-stale', stale: result, why: 'overloaded' }
+      : { do: 'refuse', reason: 'overloaded', error: new OverloadedError(this.#policy.route, this.#policy.maxFills) }
+  }
+}
+
+function responseOf (result: LookupResult): StoredResponse | undefined {
+  return result.outcome === 'miss' ? result.former : result.response
+}
+
+function groupOf ({ admitted, headers }: Asking, result: LookupResult): string {
+  const vary = responseOf(result)?.vary ?? []
+  let group = admitted.key.text
+  for (const [name] of vary) {
+    const value = selectingValue(headers, name)
+    group += `;${name.length}:${name}${value === null ? '-' : `${value.length}:${value}`}`
+  }
+  return group
+}

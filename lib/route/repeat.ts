@@ -1,0 +1,111 @@
+import type { FastifyInstance, FastifyRequest } from 'fastify'
+import inject, { type DispatchFunc, type InjectOptions } from 'light-my-request'
+import type { IncomingMessage } from 'node:http'
+import type { TLSSocket } from 'node:tls'
+import type { Run } from '../fills/run.ts'
+import type { Miss, Stale } from '../response-cache.ts'
+
+/** What a repeated request is for: a run that waits for it, or a response that is to be there afterwards. */
+export type Purpose =
+  /** A run that has the lease, if the request turns out to have this key. */
+  | { readonly run: Run, readonly key: string, readonly result: Stale | Miss }
+  | { readonly freshForMs: number, report: (outcome: Warmed) => void }
+
+export type Warmed = { readonly outcome: 'filled' | 'fresh' } | { readonly outcome: 'failed', readonly reason: string }
+
+/** A request that can be sent again. */
+export interface Repeatable {
+  readonly method: 'GET' | 'POST' | 'QUERY'
+  readonly url: string
+  readonly headers: Readonly<Record<string, string | string[]>>
+  readonly body: string | Buffer | undefined
+  readonly socket: { readonly remoteAddress?: string | undefined, readonly encrypted?: boolean }
+}
+
+const kPurpose = Symbol('fastify-response-cache.purpose')
+
+interface Marked {
+  [kPurpose]?: Purpose
+}
+
+/** What this request is repeated for; undefined for those that come from outside, whatever they say. */
+export function purposeOf (request: FastifyRequest): Purpose | undefined {
+  return (request.raw as Marked)[kPurpose]
+}
+
+/*
+ * What belongs to the connection, and what speaks of a copy that the client has: with it a handler could answer with 304, or a part.
+ * Node and Fastify give meaning to the lengths, which are those of the body that is sent again.
+ */
+const NOT_REPEATED = new Set([
+  'connection', 'keep-alive', 'proxy-connection', 'te', 'trailer', 'transfer-encoding', 'upgrade', 'expect', 'content-length', 'content-encoding',
+  'if-match', 'if-none-match', 'if-modified-since', 'if-unmodified-since', 'if-range', 'range'
+])
+
+/**
+ * The request as it came, whatever hooks have made of it; undefined where its body cannot be written down again. HEAD becomes GET, whose
+ * response answers it.
+ */
+export function repeatable (request: FastifyRequest, sentUrl: string): Repeatable | undefined {
+  const { raw } = request
+  const body = raw.method === 'GET' || raw.method === 'HEAD' ? undefined : bodyText(request)
+  if (body === null) return undefined
+  const socket = raw.socket as Partial<TLSSocket>
+  return {
+    method: raw.method === 'HEAD' ? 'GET' : raw.method as Repeatable['method'],
+    url: sentUrl,
+    headers: sentHeaders(raw),
+    body,
+    socket: { remoteAddress: socket.remoteAddress, ...socket.encrypted === undefined ? {} : { encrypted: socket.encrypted } }
+  }
+}
+
+/** The fields as they were received: hooks may have changed those that Node made of them. */
+function sentHeaders ({ rawHeaders }: IncomingMessage): Record<string, string | string[]> {
+  const headers: Record<string, string | string[]> = {}
+  for (let at = 0; at + 1 < rawHeaders.length; at += 2) {
+    const name = rawHeaders[at]!.toLowerCase()
+    if (NOT_REPEATED.has(name) || (name.startsWith(':') && name !== ':authority')) continue
+    const before = headers[name]
+    headers[name] = before === undefined ? rawHeaders[at + 1]! : [before, rawHeaders[at + 1]!].flat()
+  }
+  return headers
+}
+
+/** `null`: a body that was parsed into something that cannot be written again as it came. */
+function bodyText ({ body, headers }: FastifyRequest): string | Buffer | undefined | null {
+  if (body === undefined || typeof body === 'string' || Buffer.isBuffer(body)) return body
+  return /^application\/(?:[\w.+-]+\+)?json\b/i.test(headers['content-type'] ?? '') ? JSON.stringify(body) : null
+}
+
+/** Sends requests to the app from inside, through its whole lifecycle. */
+export class Repeater {
+  readonly #app: FastifyInstance
+
+  constructor (app: FastifyInstance) {
+    this.#app = app
+  }
+
+  /** Resolves to the status of the answer. Rejects when there is none, and when the signal aborts. */
+  async send (request: Repeatable, purpose: Purpose, signal: AbortSignal): Promise<number> {
+    const { remoteAddress = '127.0.0.1', encrypted } = request.socket
+    const dispatch: DispatchFunc = (raw, response) => {
+      const incoming = raw as unknown as IncomingMessage & Marked
+      incoming.url = request.url // as it was sent, not as it would be written
+      if (request.headers.host === undefined && request.headers[':authority'] !== undefined) delete incoming.headers.host
+      if (encrypted !== undefined) Object.assign(incoming.socket, { encrypted })
+      incoming[kPurpose] = purpose
+      this.#app.routing(incoming, response as never)
+    }
+    const answer = await inject(dispatch, {
+      method: request.method,
+      url: 'http://localhost/',
+      headers: { ...request.headers },
+      remoteAddress,
+      signal,
+      validate: false,
+      ...request.body === undefined ? {} : { payload: request.body }
+    } as InjectOptions)
+    return answer.statusCode
+  }
+}

@@ -1,0 +1,268 @@
+import { randomBytes } from 'node:crypto'
+import { inTime } from '../deadline.ts'
+import { RenewedLease, type FillOutcome, type Lease, type LeaseAnswer, type LeaseOptions, type Leases } from '../leases.ts'
+import type { ConnectedRedis } from './redis-client.ts'
+import { listen } from './redis-subscription.ts'
+import type { MaybePromise } from './store.ts'
+
+/*
+ * Leases that all processes share: one string each under `<prefix>:lease:<name>`, with a time to live, `<state>:<token>:<how>`:
+ *
+ *   h   held by the process that made the token
+ *   w   the same, and somebody waits for its end
+ *   e   ended while somebody waited: kept for as long as those may take to ask, so that they learn how, whatever messages they miss
+ *   r   nobody gets it before its time is over
+ *
+ * Its end is told by a message that says the name and nothing else: who waits asks again. So nothing is believed because of a message;
+ * a forged one costs one more question, and a lost one is made up for by asking again when the lease would be over. What is under the
+ * key and none of these, or has no time to live, is nobody's and is replaced. A lease that Redis loses costs a second run.
+ */
+
+/** Without messages the lease is asked for this often. */
+const POLL_MS = 5
+/** How much longer than a lease its end is remembered: for those who come late to ask. */
+const ENDED_MS = 1000
+
+const READ = `
+local value = redis.pcall('GET', KEYS[1])
+local state, token, how
+if type(value) == 'string' then state, token, how = string.match(value, '^([hwer]):([%w_-]+):(%a*)$') end
+local left = state and redis.call('PTTL', KEYS[1]) or -1
+if left < 0 then state, token = '', '' end
+local isHeld = state == 'h' or state == 'w'
+`
+
+/** `seen`: the token of the holder that the caller waits for, or nothing: only who has waited hears how a lease has ended. */
+const ACQUIRE_SCRIPT = `${READ}
+local own, leaseMs, seen, isWaiting = ARGV[1], ARGV[2], ARGV[3], ARGV[4] == '1'
+if seen ~= '' and (state == 'e' or state == 'r') then return { 'ended', how, 0 } end
+if state == 'r' then return { 'resting', '', left } end
+if not isHeld then
+  redis.call('SET', KEYS[1], 'h:' .. own .. ':', 'PX', leaseMs)
+  return { 'granted', own, 0 }
+end
+if state == 'h' and isWaiting then redis.call('SET', KEYS[1], 'w:' .. token .. ':', 'KEEPTTL') end
+return { 'held', token, left }
+`
+
+const RENEW_SCRIPT = `${READ}
+if not isHeld or token ~= ARGV[1] then return 0 end
+return redis.call('PEXPIRE', KEYS[1], ARGV[2])
+`
+
+/** A message that Redis refuses to send, for an ACL, must not keep the lease: who does not hear of its end asks. */
+const RELEASE_SCRIPT = `${READ}
+local own, outcome, restMs, endedMs, channel, name = unpack(ARGV)
+if not isHeld or token ~= own then return 0 end
+if tonumber(restMs) > 0 then redis.call('SET', KEYS[1], 'r:' .. own .. ':' .. outcome, 'PX', restMs)
+elseif state == 'w' and outcome ~= 'unused' then redis.call('SET', KEYS[1], 'e:' .. own .. ':' .. outcome, 'PX', endedMs)
+else redis.call('DEL', KEYS[1]) end
+if state == 'w' then redis.pcall('PUBLISH', channel, name) end
+return 1
+`
+
+export interface RedisLeasesOptions {
+  readonly prefix: string
+  readonly open: () => MaybePromise<ConnectedRedis>
+  /** How long one command may take, in milliseconds. */
+  readonly commandMs: number
+  /** Ends the subscription and all waits. */
+  readonly closed: AbortSignal
+}
+
+interface Held {
+  readonly outcome: 'granted' | 'held'
+  readonly token: string
+  readonly leftMs: number
+  readonly sentAt: number
+}
+
+type Answer =
+  | Held
+  | { readonly outcome: 'ended', readonly how: FillOutcome }
+  | { readonly outcome: 'resting', readonly forMs: number }
+
+export class RedisLeases implements Leases {
+  readonly #options: RedisLeasesOptions
+  readonly #channel: string
+  readonly #by = randomBytes(9).toString('base64url')
+  readonly #waits = new Map<string, Wait>()
+  #made = 0
+  #isListening = false
+  #isUp = false
+
+  constructor (options: RedisLeasesOptions) {
+    this.#options = options
+    this.#channel = `${options.prefix}:leases`
+    options.closed.addEventListener('abort', () => {
+      for (const wait of this.#waits.values()) wait.endAll({ outcome: 'held' })
+    }, { once: true })
+  }
+
+  async acquire (name: string, { leaseMs, waitMs, signal }: LeaseOptions): Promise<LeaseAnswer> {
+    // As it comes back in messages.
+    const known = name.toWellFormed()
+    if (waitMs > 0 && signal?.aborted !== true && !this.#options.closed.aborted) return await this.#wait(known, leaseMs).join(waitMs, signal)
+    const answer = await this.#ask(known, { leaseMs })
+    if (answer.outcome === 'ended' || answer.outcome === 'resting') return answer
+    return answer.outcome === 'held' ? { outcome: 'held' } : { outcome: 'granted', lease: this.#lease(known, leaseMs, answer) }
+  }
+
+  /** Callers who wait for the same lease ask once for all of them. */
+  #wait (name: string, leaseMs: number): Wait {
+    const waiting = this.#waits.get(name)
+    if (waiting !== undefined) return waiting
+    const wait = new Wait(() => { if (this.#waits.get(name) === wait) this.#waits.delete(name) })
+    this.#waits.set(name, wait)
+    void this.#run(wait, name, leaseMs)
+    return wait
+  }
+
+  /** Never rejects. */
+  async #run (wait: Wait, name: string, leaseMs: number): Promise<void> {
+    let seen = ''
+    try {
+      while (!wait.isOver) {
+        wait.isStirred = false
+        const answer = await this.#ask(name, { leaseMs, seen, isWaiting: true })
+        if (answer.outcome === 'ended' || answer.outcome === 'resting') return wait.endAll(answer)
+        seen = answer.token
+        if (answer.outcome === 'granted') {
+          if (wait.isOver) await this.#release(name, { token: seen, how: 'unused', leaseMs })
+          else wait.endOne({ outcome: 'granted', lease: this.#lease(name, leaseMs, answer) })
+        } else {
+          this.#listen()
+          await wait.pause(this.#isUp ? answer.leftMs + 1 : Math.min(answer.leftMs + 1, POLL_MS))
+        }
+      }
+    } catch (fault) {
+      wait.failAll(fault)
+    }
+  }
+
+  async #ask (name: string, { leaseMs, seen = '', isWaiting = false }: { leaseMs: number, seen?: string, isWaiting?: boolean }): Promise<Answer> {
+    const [own, sentAt] = [`${this.#by}-${++this.#made}`, performance.now()]
+    const asked = this.#eval(ACQUIRE_SCRIPT, name, [own, String(Math.ceil(leaseMs)), seen, isWaiting ? '1' : '0']) as Promise<[string, string, number]>
+    try {
+      const [outcome, text, leftMs] = await inTime(this.#options.commandMs, asked)
+      if (outcome === 'ended') return { outcome, how: text as FillOutcome }
+      if (outcome === 'resting') return { outcome, forMs: Number(leftMs) }
+      return { outcome: outcome as 'granted' | 'held', token: text, leftMs: Number(leftMs), sentAt }
+    } catch (fault) {
+      this.#giveBack(name, leaseMs, asked)
+      throw fault
+    }
+  }
+
+  /** What is granted too late has no holder: somebody else gets it at once, not after its time. */
+  #giveBack (name: string, leaseMs: number, asked: Promise<[string, string, number]>): void {
+    asked.then(([outcome, token]) => {
+      if (outcome === 'granted') void this.#release(name, { token, how: 'unused', leaseMs })
+    }, () => { /* the caller has heard of it, or of its lateness */ })
+  }
+
+  #lease (name: string, leaseMs: number, { token, sentAt }: { token: string, sentAt: number }): Lease {
+    const { commandMs } = this.#options
+    const renew = async (): Promise<boolean> => Number(await inTime(commandMs, this.#eval(RENEW_SCRIPT, name, [token, String(Math.ceil(leaseMs))]), { idle: true })) === 1
+    return new RenewedLease({ leaseMs, sentAt, renew, release: (how, restMs) => this.#release(name, { token, how, leaseMs, restMs }) })
+  }
+
+  /** Never rejects: a lease that Redis does not hear the end of runs out by itself. `unused`: nobody did anything with it, so who waits may have it. */
+  async #release (name: string, { token, how, leaseMs, restMs = 0 }: { token: string, how: FillOutcome | 'unused', leaseMs: number, restMs?: number | undefined }): Promise<void> {
+    const args = [token, how, String(Math.ceil(restMs)), String(Math.ceil(leaseMs) + ENDED_MS), this.#channel, name]
+    await inTime(this.#options.commandMs, this.#eval(RELEASE_SCRIPT, name, args)).catch(() => { /* see above */ })
+  }
+
+  async #eval (script: string, name: string, args: string[]): Promise<unknown> {
+    return await (await this.#options.open()).eval(script, { keys: [`${this.#options.prefix}:lease:${name}`], arguments: args })
+  }
+
+  /** From the first wait on: a process that never waits needs no second connection. */
+  #listen (): void {
+    if (this.#isListening) return
+    this.#isListening = true
+    const turned = (isUp: boolean): void => {
+      this.#isUp = isUp
+      // What ended meanwhile was not heard.
+      for (const wait of this.#waits.values()) wait.stir()
+    }
+    const listener = { onMessage: (name: string) => { this.#waits.get(name)?.stir() }, onUp: () => { turned(true) }, onDown: () => { turned(false) } }
+    const subscribe = async (): Promise<void> => { await listen(await this.#options.open(), this.#channel, { listener, closed: this.#options.closed }) }
+    subscribe().catch(() => {
+      this.#isListening = false
+      turned(false)
+    })
+  }
+}
+
+/** The callers of this process who wait for one lease. */
+class Wait {
+  readonly #callers = new Set<Caller>()
+  readonly #onOver: () => void
+  #resume: (() => void) | undefined
+  /** Something has happened since this was false. */
+  isStirred = false
+  isOver = false
+
+  constructor (onOver: () => void) {
+    this.#onOver = onOver
+  }
+
+  async join (waitMs: number, signal: AbortSignal | undefined): Promise<LeaseAnswer> {
+    return await new Promise((resolve, reject) => {
+      const settled = (): void => {
+        clearTimeout(late)
+        signal?.removeEventListener('abort', giveUp)
+        this.#callers.delete(caller)
+        if (this.#callers.size === 0) this.#end()
+      }
+      const caller = {
+        answer (answer: LeaseAnswer) { settled(); resolve(answer) },
+        fail (fault: unknown) { settled(); reject(fault) }
+      }
+      const giveUp = (): void => { caller.answer({ outcome: 'held' }) }
+      const late = setTimeout(giveUp, waitMs)
+      signal?.addEventListener('abort', giveUp, { once: true })
+      this.#callers.add(caller)
+    })
+  }
+
+  endOne (answer: LeaseAnswer): void {
+    const [caller] = this.#callers
+    caller?.answer(answer)
+  }
+
+  endAll (answer: LeaseAnswer): void {
+    for (const caller of this.#callers) caller.answer(answer)
+  }
+
+  failAll (fault: unknown): void {
+    for (const caller of this.#callers) caller.fail(fault)
+  }
+
+  stir (): void {
+    this.isStirred = true
+    this.#resume?.()
+  }
+
+  /** Until something happens, or for `ms`. */
+  async pause (ms: number): Promise<void> {
+    if (this.isStirred || this.isOver) return
+    await new Promise<void>((resolve) => {
+      const timeout = setTimeout(resolve, ms)
+      this.#resume = () => { clearTimeout(timeout); resolve() }
+    })
+    this.#resume = undefined
+  }
+
+  #end (): void {
+    this.isOver = true
+    this.#onOver()
+    this.#resume?.()
+  }
+}
+
+interface Caller {
+  answer (answer: LeaseAnswer): void
+  fail (fault: unknown): void
+}
