@@ -41,7 +41,7 @@ export class ResponseKey implements StoreKey {
 /** How ids of stored responses begin, `<namespace>:<METHOD>:`. */
 export const RESPONSE_ID = /^[\w.-]+:(?:GET|POST|QUERY):/
 /** What else the cache has under the prefix in Redis. */
-export const RESERVED_IDS: ReadonlyMap<string, string> = new Map([['marks', 'the marks of invalidations'], ['events', 'the events of invalidations']])
+export const RESERVED_IDS: ReadonlyMap<string, string> = new Map([['marks', 'the marks of invalidations'], ['events', 'the events of invalidations'], ['hot', 'what is requested most']])
 
 /** How the leases of fills begin under the prefix in Redis. */
 export const LEASE_ID = /^lease:/

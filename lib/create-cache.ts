@@ -6,12 +6,16 @@ import { GuardedStore } from './store/guarded-store.ts'
 import { MemoryStore } from './store/memory-store.ts'
 import { RedisStore } from './store/redis-store.ts'
 import type { Store } from './store/store.ts'
+import { Warmer } from './warming/warmer.ts'
 import { TieredStore } from './store/tiered-store.ts'
 
 /** A cache without Fastify: the same client as `fastify.cache`. Errors: every `RESPONSE_CACHE_ERR_OPTION_*`. */
 export function createCache (options: CacheOptions = {}): Cache {
   const settings = cacheSettings(options)
-  return new Cache(openStore(settings), settings)
+  const store = openStore(settings)
+  const warmer = new Warmer({ getOrSet: (...args) => cache.getOrSet(...args), leases: store.leases, logger: settings.logger })
+  const cache: Cache = new Cache(store, settings, { warmer })
+  return cache
 }
 
 /** The store that the settings ask for, guarded. */

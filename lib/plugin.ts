@@ -15,6 +15,10 @@ import { inTime } from './deadline.ts'
 import { Fills } from './fills/fills.ts'
 import { Rests } from './fills/rests.ts'
 import { UncacheableMemory } from './fills/uncacheable.ts'
+import { repeatedHit, type HotHit } from './route/hot-hits.ts'
+import { warmedApp } from './route/warmed-app.ts'
+import { HotTracker } from './warming/hot-tracker.ts'
+import { Warmer } from './warming/warmer.ts'
 import { RouteAdmission } from './route/admission.ts'
 import { Background } from './route/background.ts'
 import { Collapsing, type Sharing } from './route/collapsing.ts'
@@ -82,12 +86,16 @@ async function responseCachePlugin (app: FastifyInstance, options: ResponseCache
   const settings = pluginSettings(options, app.log)
   const store = openStore(settings)
   const counters = new Counters()
-  const client = new Cache(store, settings, counters)
+  const { logger, warm } = settings
+  const repeater = new Repeater(app)
+  const hot = warm?.countHits === true ? new HotTracker<HotHit>({ store: store.hot, toTarget: repeatedHit, logger }) : undefined
+  const warmer = new Warmer({ app: warmedApp(app, repeater), getOrSet: (...args) => client.getOrSet(...args), hot, leases: store.leases, logger })
+  const client: Cache = new Cache(store, settings, { warmer, counters })
   const engine = new ResponseCache({ store, clock: settings.clock })
   const attached: AttachedRoute[] = []
   const closing = new AbortController()
-  const shared = sharingOf(store, { ...settings, counters, closed: closing.signal })
-  const attaching: Attaching = { settings, engine, client, shared, repeater: new Repeater(app), getHandlers: new WeakSet(), cachedUrls: new Set() }
+  const shared = sharingOf(store, { ...settings, counters, closed: closing.signal, hot })
+  const attaching: Attaching = { settings, engine, client, shared, repeater, getHandlers: new WeakSet(), cachedUrls: new Set() }
 
   app.decorate('cache', client)
   app.decorateReply('cacheTags', addTags)
@@ -98,9 +106,14 @@ async function responseCachePlugin (app: FastifyInstance, options: ResponseCache
   })
   app.addHook('onReady', async () => {
     attached.splice(0).forEach(settle)
+    // The app is ready once all these hooks are through, and does not wait for this.
+    if (warm !== undefined) setImmediate(() => { warmer.start(warm) })
   })
   // Before the app ends what handlers use.
-  app.addHook('preClose', async () => { await endBehind(shared, closing) })
+  app.addHook('preClose', async () => {
+    warmer.close()
+    await endBehind(shared, closing)
+  })
   app.addHook('onClose', async () => { await client.close() })
   if (hasRoutes(app)) refuseUnattachedRoutes(app)
 }
@@ -157,10 +170,10 @@ async function endBehind ({ behind }: Sharing, closing: AbortController): Promis
   await inTime(CLOSE_MS, Promise.all(behind), { idle: true }).catch(() => {})
 }
 
-function sharingOf (store: GuardedStore, { clock, counters, closed }: PluginSettings & { counters: Counters, closed: AbortSignal }): Sharing {
+function sharingOf (store: GuardedStore, { clock, counters, closed, hot }: PluginSettings & { counters: Counters, closed: AbortSignal, hot: HotTracker<HotHit> | undefined }): Sharing {
   setMaxListeners(0, closed) // one for each lease that is waited for
   return {
-    fills: new Fills(), uncacheable: new UncacheableMemory(clock), rests: new Rests(clock), leases: store.leases, counters, behind: new Set(), random: Math.random, closed
+    fills: new Fills(), uncacheable: new UncacheableMemory(clock), rests: new Rests(clock), leases: store.leases, counters, behind: new Set(), random: Math.random, closed, hot
   }
 }
 

@@ -13,6 +13,10 @@ import { SingleFlight } from '../single-flight.ts'
 import { UNAVAILABLE, type GuardedStore } from '../store/guarded-store.ts'
 import type { StoreKey } from '../store/store.ts'
 import type { StoredValue } from '../stored-entry.ts'
+import type { Warmer } from '../warming/warmer.ts'
+import type { WarmOptions } from '../warming/warm-options.ts'
+import type { WarmTargets } from '../warming/targets.ts'
+import type { WarmReport } from '../warming/warming.ts'
 import { InvalidationClient } from './invalidation.ts'
 import { decodeValueBody, encodeValueBody } from './value-codec.ts'
 
@@ -55,13 +59,15 @@ const LONGEST_KEY = 512
 export class Cache extends InvalidationClient {
   readonly #store: GuardedStore
   readonly #settings: CacheSettings
+  readonly #warmer: Warmer
   readonly #flights = new SingleFlight<ValueBody | undefined>()
   readonly #functions = new FunctionNames()
 
   readonly #counters: Counters
 
-  constructor (store: GuardedStore, settings: CacheSettings, counters = new Counters()) {
+  constructor (store: GuardedStore, settings: CacheSettings, { warmer, counters = new Counters() }: { warmer: Warmer, counters?: Counters }) {
     super(store, settings)
+    this.#warmer = warmer
     this.#counters = counters
     this.#store = store
     this.#settings = settings
@@ -204,6 +210,24 @@ export class Cache extends InvalidationClient {
   /** What the cached routes of this process have done since it was started. */
   stats (): CacheStats {
     return this.#counters.snapshot()
+  }
+
+  /**
+   * Fills the cache before anybody asks, a few targets at a time: URLs of the app, requested through their whole lifecycle, keys with
+   * what produces their value, and `{ hottest: n }`, what was requested most in the last minutes. What is there and fresh is left
+   * alone. A target that fails is in the report. From a terminal a bar shows how far it is.
+   *
+   * Errors: `RESPONSE_CACHE_ERR_TARGET_INVALID`, `RESPONSE_CACHE_ERR_OPTION_*`, `RESPONSE_CACHE_ERR_CLOSED` also when it is closed
+   * meanwhile, the reason of `signal`, and what `onProgress` or what gives the targets throws.
+   */
+  async warm (targets: WarmTargets, options?: WarmOptions): Promise<WarmReport> {
+    this.assertOpen()
+    return await this.#warmer.warm(targets, options)
+  }
+
+  override async close (): Promise<void> {
+    this.#warmer.close()
+    await super.close()
   }
 
   async #read (key: StoreKey): Promise<StoredValue | undefined> {

@@ -1,6 +1,7 @@
 import type { Logger } from '../logger.ts'
 import type { RedisOption } from '../store/redis-client.ts'
 import type { Store } from '../store/store.ts'
+import type { WarmPluginOption } from '../warming/warm-options.ts'
 import type { Duration } from './duration.ts'
 import type { RouteCacheOptions, UserFunction } from './route-options.ts'
 
@@ -68,6 +69,12 @@ export interface ResponseCacheOptions extends CacheOptions {
    * those to its `Location` and `Content-Location` (RFC 9111 section 4.4). Default `true`.
    */
   invalidateOnWrite?: boolean
+
+  /**
+   * What to fill the cache with before anybody asks: a list of targets, on start; or `{ targets, concurrency, headers, every, countHits }`,
+   * also at an interval, which one process of the fleet does at a time. The app does not wait for it. Default: nothing.
+   */
+  warm?: WarmPluginOption
 
   /** How this cache calls itself in `Cache-Status` (RFC 9211). Default `'fastify-response-cache'`. */
   name?: string

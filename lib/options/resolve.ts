@@ -2,6 +2,7 @@ import { InvalidOptionError, OptionConflictError, expectedGot } from '../errors.
 import { silentLogger, type Logger } from '../logger.ts'
 import type { RedisOption } from '../store/redis-client.ts'
 import type { Store } from '../store/store.ts'
+import { warmSettings, type WarmSettings } from '../warming/warm-options.ts'
 import type { CacheRequest } from './cache-request.ts'
 import { boolean, checkOptions, duration, either, func, isPlainObject, NAMESPACE, object, positiveInteger, type Rule, type Rules } from './check.ts'
 import { durationToMs, type Duration } from './duration.ts'
@@ -33,6 +34,7 @@ export interface PluginSettings extends CacheSettings {
   readonly invalidateOnWrite: boolean
   readonly name: string
   readonly debugHeaders: boolean
+  readonly warm: WarmSettings | undefined
 }
 
 const MINUTE_MS = 60_000
@@ -77,6 +79,8 @@ const store: Rule = {
     ['get', 'set', 'delete', 'expire', 'ttlMs', 'ping', 'connect', 'close'].every((method) => typeof value[method] === 'function')
 }
 
+const list: Rule = { expected: 'a list of targets', accepts: Array.isArray }
+
 const CACHE_RULES: Rules<CacheOptions> = {
   redis,
   store,
@@ -91,7 +95,7 @@ const CACHE_RULES: Rules<CacheOptions> = {
   logger: { expected: 'a logger with the methods info and warn', accepts: (value) => isPlainObject(value) && typeof value.info === 'function' && typeof value.warn === 'function' }
 }
 
-const PLUGIN_RULES: Rules<ResponseCacheOptions> = { ...CACHE_RULES, invalidateOnWrite: boolean, user: func, name: cacheName, debugHeaders: boolean }
+const PLUGIN_RULES: Rules<ResponseCacheOptions> = { ...CACHE_RULES, invalidateOnWrite: boolean, user: func, name: cacheName, debugHeaders: boolean, warm: either(list, object) }
 
 export function cacheSettings (options: CacheOptions): CacheSettings {
   checkOptions<CacheOptions>(options, CACHE_RULES, 'createCache()')
@@ -108,7 +112,8 @@ export function pluginSettings (options: ResponseCacheOptions, logger: Logger): 
     jitter: options.clock === undefined ? DEFAULT_JITTER : 0,
     invalidateOnWrite: options.invalidateOnWrite ?? true,
     name: options.name ?? 'fastify-response-cache',
-    debugHeaders: options.debugHeaders ?? false
+    debugHeaders: options.debugHeaders ?? false,
+    warm: options.warm === undefined ? undefined : warmSettings(options.warm, where)
   }
 }
 

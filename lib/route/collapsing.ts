@@ -11,6 +11,8 @@ import type { Lease, LeaseAnswer, Leases } from '../leases.ts'
 import type { RoutePolicy } from '../options/policy.ts'
 import type { Hit, LookupResult, Miss, ResponseCache, Stale } from '../response-cache.ts'
 import type { StoredResponse } from '../stored-entry.ts'
+import type { HotTracker } from '../warming/hot-tracker.ts'
+import type { HotHit } from './hot-hits.ts'
 import type { Admitted } from './admission.ts'
 
 /** What the routes of one app share, so that each thing is made once, whichever route asks for it. */
@@ -20,6 +22,9 @@ export interface Sharing {
   readonly rests: Rests
   readonly leases: Leases
   readonly counters: Counters
+  /** Runs in the background. */
+  /** Counts hits, where somebody wants to know. */
+  readonly hot: HotTracker<HotHit> | undefined
   /** Runs in the background. */
   readonly behind: Set<Promise<void>>
   /** From 0 to 1, as `Math.random`. */

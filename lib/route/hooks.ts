@@ -114,6 +114,7 @@ export class RouteHooks {
     const { background, collapsing, policy, shared } = this.#parts
     if (result.outcome === 'hit') {
       shared.counters.hits++
+      shared.hot?.note({ request: turn.request, admitted: turn.admitted, policy, response: result.response })
       if (policy.refreshAhead && isDueAhead(result.response, { at: result.at, random: shared.random() })) collapsing.refresh(result, asking(turn), background.behind(turn, result))
       this.#send(turn, result)
       return
@@ -180,6 +181,7 @@ export class RouteHooks {
       this.#follow(isSame ? { do: 'run', run: purpose.run, result: purpose.result } : collapsing.runAlone(NOT_LOOKED_UP, asking(turn)), turn)
       return
     }
+    purpose.reached()
     void this.#warm(purpose, turn).then((decision) => { this.#later(turn, () => { this.#follow(decision, turn) }) })
   }
 

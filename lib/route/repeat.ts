@@ -9,7 +9,8 @@ import type { Miss, Stale } from '../response-cache.ts'
 export type Purpose =
   /** A run that has the lease, if the request turns out to have this key. */
   | { readonly run: Run, readonly key: string, readonly result: Stale | Miss }
-  | { readonly freshForMs: number, report: (outcome: Warmed) => void }
+  /** `reached` is called when it has come to the cache, and `report` when something has come of it. */
+  | { readonly freshForMs: number, reached: () => void, report: (outcome: Warmed) => void }
 
 export type Warmed = { readonly outcome: 'filled' | 'fresh' } | { readonly outcome: 'failed', readonly reason: string }
 

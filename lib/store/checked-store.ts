@@ -6,6 +6,7 @@ export function checkedStore (store: Store): Store {
   return {
     ...store.marks === undefined ? {} : { marks: store.marks },
     ...store.events === undefined ? {} : { events: store.events },
+    ...store.hot === undefined ? {} : { hot: store.hot },
     ...store.leases === undefined ? {} : { leases: store.leases },
     ...store.getLatest === undefined ? {} : { getLatest: (key) => checkedLater(store.getLatest!(key)) },
     ...store.deleteValues === undefined ? {} : { deleteValues: (glob, options) => store.deleteValues!(glob, options) },

@@ -1,3 +1,4 @@
+import { LocalHot, type HotStore } from '../warming/hot-store.ts'
 import { inTime, timer } from '../deadline.ts'
 import { StoreUnavailableError, StoreUnsupportedError } from '../errors.ts'
 import { LocalEventLog, type EventLog } from '../events/event-log.ts'
@@ -29,6 +30,7 @@ export class GuardedStore {
   readonly events: EventLog
   /** Its `acquire` rejects when the store cannot be asked, which is noted here. */
   readonly leases: Leases
+  readonly hot: HotStore
   readonly #store: Store
   readonly #options: GuardOptions
   readonly #reading: StoreHealth
@@ -46,6 +48,7 @@ export class GuardedStore {
       append: async (json) => { await this.#confirmed('the event', () => events.append(json)) },
       follow: (listener) => events.follow(listener)
     }
+    this.hot = store.hot ?? new LocalHot()
     const leases = store.leases ?? new LocalLeases(options)
     this.leases = { acquire: async (name, how) => await this.#acquire(leases, name, how) }
     this.#reading = new StoreHealth('read', options)

@@ -1,4 +1,6 @@
 import type { EventLog } from '../events/event-log.ts'
+import type { HotStore } from '../warming/hot-store.ts'
+import { RedisHot } from './redis-hot.ts'
 import { decodeEntry, encodeEntry, type Entry } from '../stored-entry.ts'
 import type { ConnectedRedis, RedisOption } from './redis-client.ts'
 import { openRedis, type OpenRedis } from './redis-connection.ts'
@@ -59,6 +61,7 @@ export class RedisStore implements Store {
   readonly #prefix: string
   readonly marks: RedisMarks
   readonly events: EventLog
+  readonly hot: HotStore
   readonly leases: RedisLeases
   readonly #opening: Promise<OpenRedis>
   readonly #closed = new AbortController()
@@ -70,6 +73,7 @@ export class RedisStore implements Store {
     const open = (): MaybePromise<ConnectedRedis> => this.#clients?.client ?? this.#open().then(({ client }) => client)
     this.marks = new RedisMarks({ prefix, open })
     this.events = new RedisEvents({ prefix, open })
+    this.hot = new RedisHot({ prefix, open })
     this.leases = new RedisLeases({ prefix, open, commandMs, closed: this.#closed.signal })
     // The commands of walks, which a client of the user's has as well.
     this.#sweep = new RedisSweep({ prefix, open: async () => await open() as unknown as WalkedRedis })

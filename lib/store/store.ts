@@ -1,5 +1,6 @@
 import type { EventLog } from '../events/event-log.ts'
 import type { Leases } from '../leases.ts'
+import type { HotStore } from '../warming/hot-store.ts'
 import type { Labelled } from '../marks/ledger.ts'
 import type { Marks } from '../marks/marks.ts'
 import type { Entry } from '../stored-entry.ts'
@@ -48,6 +49,8 @@ export interface Store {
   readonly events?: EventLog
   /** Leases that all processes with this store share. Without them each process makes its responses by itself. */
   readonly leases?: Leases
+  /** What all processes with this store are asked for most. Without it each process knows its own hits. */
+  readonly hot?: HotStore
   /** The entry, or `undefined`. */
   get (key: StoreKey): MaybePromise<Entry | undefined>
   /** Like `get`, but never a copy that another process may have replaced. Without it, `get` gives none. */

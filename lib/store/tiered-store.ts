@@ -2,6 +2,7 @@ import type { EventLog } from '../events/event-log.ts'
 import type { Leases } from '../leases.ts'
 import type { Logger } from '../logger.ts'
 import type { Entry } from '../stored-entry.ts'
+import type { HotStore } from '../warming/hot-store.ts'
 import type { MemoryStore } from './memory-store.ts'
 import { RecentlyAsked } from './recently-asked.ts'
 import type { CopyStamp, RedisMarks } from './redis-marks.ts'
@@ -36,6 +37,7 @@ export class TieredStore implements Store {
   readonly marks: RedisMarks
   readonly events: EventLog
   readonly leases: Leases
+  readonly hot: HotStore
   readonly #options: TieredStoreOptions
   readonly #near: MemoryStore
   readonly #far: RedisStore
@@ -57,6 +59,7 @@ export class TieredStore implements Store {
     this.marks = options.far.marks
     this.events = options.far.events
     this.leases = options.far.leases
+    this.hot = options.far.hot
     this.#far.listen({
       onMessage: (text) => { this.#hear(text) },
       onUp: () => { this.#setListening(true) },

@@ -1,5 +1,6 @@
 import { Cache } from '../../lib/client/cache.ts'
-import { cacheSettings } from '../../lib/options/resolve.ts'
+import { Warmer } from '../../lib/warming/warmer.ts'
+import { cacheSettings, type CacheSettings } from '../../lib/options/resolve.ts'
 import { ResponseCache } from '../../lib/response-cache.ts'
 import { GuardedStore, UNAVAILABLE } from '../../lib/store/guarded-store.ts'
 import { MemoryStore } from '../../lib/store/memory-store.ts'
@@ -82,11 +83,17 @@ export function startLife (line: Line, options: ProcessOptions): Life {
     options,
     feed,
     connection,
-    cache: new Cache(guarded, settings),
+    cache: cacheOf(guarded, settings),
     engine: new ResponseCache({ store: guarded, clock }),
     get faults () { return connection.faults + guarded.unanswered },
     isOver: false
   }
+}
+
+function cacheOf (store: WatchedStore, settings: CacheSettings): Cache {
+  const warmer = new Warmer({ getOrSet: (...args) => cache.getOrSet(...args), leases: store.leases, logger: settings.logger })
+  const cache: Cache = new Cache(store, settings, { warmer })
+  return cache
 }
 
 /** It answers nobody any more. */

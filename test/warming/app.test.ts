@@ -1,0 +1,122 @@
+import Fastify, { type FastifyInstance } from 'fastify'
+import t, { type Test } from 'tap'
+import responseCache, { createCache, type ResponseCacheOptions } from '../../lib/index.ts'
+import { useRedis } from '../helpers/redis.ts'
+import { recordingLogger } from './doubles.ts'
+
+const silent = { onProgress: false } as const
+
+async function start (t: Test, options: ResponseCacheOptions = {}, prepare: (app: FastifyInstance) => void = () => {}) {
+  const calls: string[] = []
+  const app = Fastify()
+  t.teardown(() => app.close())
+  await app.register(responseCache, { defaults: { ttl: '1h' }, ...options })
+  prepare(app)
+  app.get<{ Params: { id: string } }>('/pages/:id', { config: { cache: { varyByHeaders: ['accept-language'] } } }, async (request) => {
+    calls.push(request.url)
+    if (request.params.id === 'broken') throw new Error('broken')
+    return { id: request.params.id, language: request.headers['accept-language'] }
+  })
+  await app.ready()
+  return { app, calls }
+}
+
+async function until (holds: () => boolean | Promise<boolean>): Promise<void> {
+  const deadline = Date.now() + 10_000
+  while (!await holds()) {
+    if (Date.now() > deadline) throw new Error('it did not happen in time')
+    await new Promise((resolve) => { setTimeout(resolve, 5) })
+  }
+}
+
+t.test('what was warmed is a hit, for the host and the header fields it was warmed for', async (t) => {
+  const { app, calls } = await start(t)
+  const headers = { host: 'example.com', 'accept-language': 'de' }
+  t.strictSame(await app.cache.warm(['/pages/1?a=b', '/pages/2'], { ...silent, headers }), { filled: 2, fresh: 0, failed: 0, failures: [] })
+  t.equal(calls.length, 2)
+  const hit = await app.inject({ url: '/pages/1?a=b', headers })
+  t.equal(hit.headers['x-cache'], 'HIT')
+  t.strictSame(hit.json(), { id: '1', language: 'de' })
+  t.equal((await app.inject({ url: '/pages/1?a=b', headers: { ...headers, host: 'example.org' } })).headers['x-cache'], 'MISS')
+  t.match(await app.cache.warm(['/pages/1?a=b', '/pages/2', '/pages/3'], { ...silent, headers }), { filled: 1, fresh: 2 })
+})
+
+t.test('guards of the route stand before warming too', async (t) => {
+  const { app, calls } = await start(t, {}, (app) => {
+    app.addHook('preHandler', async (request, reply) => {
+      if (request.headers['x-warm'] !== 'yes') return await reply.code(403).send({ error: 'no' })
+    })
+  })
+  t.match(await app.cache.warm(['/pages/1'], silent), { filled: 0, failed: 1 })
+  t.equal(calls.length, 0)
+  t.match(await app.cache.warm([{ url: '/pages/1', headers: { 'X-Warm': 'yes' } }], silent), { filled: 1, failed: 0 })
+})
+
+t.test('what fails, is not there or is not cached is in the report', async (t) => {
+  const { app } = await start(t, {}, (app) => { app.get('/uncached', async () => 'x') })
+  const { failed, failures } = await app.cache.warm(['/pages/broken', '/nowhere', '/uncached'], silent)
+  t.equal(failed, 3)
+  t.strictSame(failures.map(({ target }) => target).sort(), ['/nowhere', '/pages/broken', '/uncached'])
+})
+
+t.test('values are warmed with createCache() as well, URLs are refused', async (t) => {
+  await using cache = createCache({ defaults: { ttl: '1h' } })
+  t.match(await cache.warm([{ key: 'k', produce: () => 7 }], silent), { filled: 1 })
+  t.equal(await cache.get('k'), 7)
+  await t.rejects(cache.warm(['/a'], silent), { code: 'RESPONSE_CACHE_ERR_TARGET_INVALID' })
+})
+
+t.test('a list is warmed when the app starts, which does not wait for it', async (t) => {
+  const logger = recordingLogger()
+  let finish = (): void => {}
+  const { app, calls } = await start(t, { logger, warm: ['/pages/slow', '/pages/broken'] }, (app) => {
+    app.addHook('preHandler', async (request) => {
+      if (request.url === '/pages/slow') await new Promise<void>((resolve) => { finish = resolve })
+    })
+  })
+  await until(() => calls.includes('/pages/broken'))
+  finish()
+  await until(() => logger.lines.some((line) => line.includes('warming on start')))
+  t.ok(calls.includes('/pages/slow'))
+  t.equal((await app.inject('/pages/fine')).statusCode, 200)
+})
+
+t.test('an app that closes while it warms on start does so at once', async (t) => {
+  const { app } = await start(t, { warm: ['/pages/slow'] }, (app) => {
+    app.addHook('preHandler', async () => await new Promise(() => {}))
+  })
+  const manual = t.rejects(app.cache.warm(['/pages/1'], silent), { code: 'RESPONSE_CACHE_ERR_CLOSED' })
+  await app.close()
+  await manual
+})
+
+t.test('a new process warms what was requested most in the others, and nothing private', async (t) => {
+  const { url: redis, prefix, client } = await useRedis(t)
+  const options: ResponseCacheOptions = { redis, prefix, warm: { countHits: true }, user: (request) => request.headers['x-who'] as string | undefined }
+  const prepare = (app: FastifyInstance) => {
+    app.get('/mine', { config: { cache: { varyByUser: true } } }, async () => 'mine')
+  }
+  const [a, b] = [await start(t, options, prepare), await start(t, options, prepare)]
+  await a.app.cache.connect()
+  await b.app.cache.connect()
+  const ask = async ({ app }: typeof a, url: string, times: number) => {
+    const headers = { host: 'example.com', 'accept-language': 'de', ...url === '/mine' ? { 'x-who': 'ada' } : {} }
+    for (let i = 0; i < times; i++) await app.inject({ url, headers })
+  }
+  await ask(a, '/mine', 200)
+  await ask(a, '/pages/1', 200)
+  await ask(b, '/pages/2', 400)
+  // Each process tells what it has counted before it asks.
+  await b.app.cache.warm([{ hottest: 1 }], silent)
+  const seen: string[] = []
+  t.match(await a.app.cache.warm([{ hottest: 5 }], { onProgress: ({ target }) => { seen.push(target) } }), { filled: 0, fresh: 2, failed: 0 })
+  t.strictSame(seen.sort(), ['/pages/1', '/pages/2'])
+  await a.app.cache.invalidateUrl('/pages/1')
+  t.match(await b.app.cache.warm([{ hottest: 5 }], silent), { filled: 1, fresh: 1 })
+  t.ok(await client.exists(`${prefix}:hot`))
+})
+
+t.test('nothing is counted unless it is asked for', async (t) => {
+  const { app } = await start(t)
+  await t.rejects(app.cache.warm([{ hottest: 5 }], silent), { code: 'RESPONSE_CACHE_ERR_TARGET_INVALID', message: /countHits/ })
+})
