@@ -112,7 +112,7 @@ export class Collapsing {
   }
 
   /**
-   * Takes the lease for a run in the background that leads `fill`. x. Never
+   * Takes the lease for a run in the background that leads `fill`; none is needed when there is another response than the one that was found. Never
    * rejects.
    */
   async leadBehind (fill: Fill, asking: Asking, result: Stale | Miss): Promise<Run | undefined> {

@@ -94,6 +94,7 @@ export class Repeater {
       const incoming = raw as unknown as IncomingMessage & Marked
       incoming.url = request.url // as it was sent, not as it would be written
       if (request.headers.host === undefined && request.headers[':authority'] !== undefined) delete incoming.headers.host
+      if (request.headers['user-agent'] === undefined) delete incoming.headers['user-agent'] // light-my-request adds its own
       if (encrypted !== undefined) Object.assign(incoming.socket, { encrypted })
       incoming[kPurpose] = purpose
       this.#app.routing(incoming, response as never)

@@ -28,11 +28,11 @@ for (const [wrong, meant] of [
 test('a name that is like none is answered with all names', async (t) => {
   await t.rejects(appWithRoute(t, { ttl: 60, compression: true }), {
     code,
-    message: `Unknown option "compression" in ${ROUTE}. Known are: namespace, ttl, varyByUser, varyByQuery, varyByHeaders, varyByCookies, varyByBody, key, skip, shared, tags, invalidates, storeIf, hook, unguarded, statusCodes, maxBytes, lock, staleWhileRevalidate, staleIfError, refreshThrottle, softTimeout, hardTimeout, refreshAhead, jitter, adaptiveTtl, maxConcurrentFills.`
+    message: `Unknown option "compression" in ${ROUTE}. Known are: namespace, ttl, varyByUser, varyByQuery, varyByHeaders, varyByCookies, varyByBody, key, skip, shared, tags, invalidates, storeIf, hook, unguarded, statusCodes, maxBytes, lock, staleWhileRevalidate, staleIfError, refreshThrottle, softTimeout, hardTimeout, refreshAhead, adaptiveTtl, jitter, maxConcurrentFills.`
   })
   await t.rejects(appWith(t, { compression: true }), {
     code,
-    message: `Unknown option "compression" in ${PLUGIN}. Known are: redis, store, prefix, enabled, memory, ttls, namespaces, defaults, timeouts, clock, logger, invalidateOnWrite, user, name, debugHeaders.`
+    message: `Unknown option "compression" in ${PLUGIN}. Known are: redis, store, prefix, enabled, memory, ttls, namespaces, defaults, timeouts, clock, logger, invalidateOnWrite, user, name, debugHeaders, warm.`
   })
 })
 

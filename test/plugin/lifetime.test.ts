@@ -14,7 +14,7 @@ function testClock (start = Date.parse('2026-11-21T12:00:00Z')) {
 async function servesRuns (t: Test, cache: RouteCacheOptions, options: object = {}): Promise<Service> {
   let runs = 0
   return await serve(t, (app) => {
-    app.get('/', { config: { cache } }, async () => `run ${++runs}`)
+    app.get('/', { config: { cache: { jitter: 0, ...cache } } }, async () => `run ${++runs}`)
   }, { cache: options })
 }
 
@@ -64,6 +64,7 @@ test('a ttl function is asked with request and final reply when the response is 
     app.get('/:id', {
       config: {
         cache: {
+          jitter: 0,
           ttl (request: CacheRequest, reply: CacheReply) {
             asked.push(`${request.params.id ?? ''} ${String(request.query.page)} ${reply.statusCode}`)
             return String(reply.getHeader('x-ttl'))

@@ -73,7 +73,7 @@ test('sibling contexts have caches of their own', async (t) => {
   const app = bareApp(t)
   for (const name of ['one', 'two']) {
     await app.register(async (child) => {
-      await child.register(responseCache, { name, defaults: { ttl: '1m' } })
+      await child.register(responseCache, { name, defaults: { ttl: '1m', jitter: 0 } })
       child.get('/', { config: { cache: true } }, async () => `from ${name}`)
       child.get('/stored', async () => await child.cache.get('key') ?? 'nothing')
       await child.cache.set('key', `value of ${name}`)
@@ -152,7 +152,7 @@ async function guard (...[request, reply]: unknown[]): Promise<unknown> {
 test('the plugin can be registered with a function, as any other', async (t) => {
   const app = bareApp(t)
   app.decorate('ttl' as never, '7s' as never)
-  await app.register(responseCache, (parent: FastifyInstance) => ({ defaults: { ttl: (parent as unknown as { ttl: string }).ttl } }))
+  await app.register(responseCache, (parent: FastifyInstance) => ({ defaults: { jitter: 0, ttl: (parent as unknown as { ttl: string }).ttl } }))
   app.get('/', { config: { cache: true } }, async () => 'x')
   const { hit } = await repeats(t, await listen(app), '/')
   t.equal(hit.field('cache-status'), 'fastify-response-cache; hit; ttl=7')

@@ -43,7 +43,8 @@ function complete (source: string): string[] {
 
 const routeOptions = [
   'namespace', 'ttl', 'varyByUser', 'varyByQuery', 'varyByHeaders', 'varyByCookies', 'varyByBody', 'key', 'skip', 'shared',
-  'storeIf', 'tags', 'invalidates', 'hook', 'unguarded', 'statusCodes', 'maxBytes'
+  'storeIf', 'tags', 'invalidates', 'hook', 'unguarded', 'statusCodes', 'maxBytes',
+  'lock', 'staleWhileRevalidate', 'staleIfError', 'refreshThrottle', 'softTimeout', 'hardTimeout', 'refreshAhead', 'jitter', 'adaptiveTtl', 'maxConcurrentFills'
 ]
 
 test('config.cache offers its options, and only them', async (t) => {
