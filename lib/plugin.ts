@@ -27,6 +27,7 @@ import type { GuardedStore } from './store/guarded-store.ts'
 import { Announcer } from './route/announce.ts'
 import { kTags, kTargets } from './route/exchange.ts'
 import { hooksOf } from './route/fastify-internals.ts'
+import { withHardTimeout } from './route/hard-timeout.ts'
 import { RouteHooks } from './route/hooks.ts'
 import { keepLast } from './route/last-hook.ts'
 import { ResponseRecorder } from './route/response-recorder.ts'
@@ -133,6 +134,10 @@ function attach (instance: FastifyInstance, route: RouteOptions, attaching: Atta
   if (policy === undefined) return undefined
   attaching.cachedUrls.add(route.url)
   if (!isHeadOnly) getHandlers.add(route.handler)
+  if (policy.hardMs !== undefined) {
+    route.handler = withHardTimeout(route, { hardMs: policy.hardMs, route: policy.route })
+    getHandlers.add(route.handler) // where the HEAD route gets it
+  }
   const hooks = routeHooks(policy, route, attaching)
   keepLast(route, policy.hook, hooks.lookUp)
   keepLast(route, 'onSend', hooks.finish)

@@ -19,6 +19,8 @@ export type WakeUp =
 
 export interface Waiter {
   readonly hasStale: boolean
+  /** Whether others may be given what its own handler answers. */
+  readonly mayLead: boolean
   /** Its client has gone. */
   readonly isGone: () => boolean
 }
@@ -32,6 +34,7 @@ export class Fill {
   readonly beganAt: number
   readonly #onEnd: () => void
   readonly #waiting = new Map<Waiter, (wakeUp: WakeUp) => void>()
+  readonly #listeners: Array<() => void> = []
   #running = 1
   #rush = 1
 
@@ -45,6 +48,12 @@ export class Fill {
     return this.#waiting.size > 0
   }
 
+  /** Tells when somebody waits: now, or later. */
+  onAwaited (hear: () => void): void {
+    if (this.isAwaited) hear()
+    else this.#listeners.push(hear)
+  }
+
   /** Waits for the result, `ms` milliseconds at most. */
   async join (waiter: Waiter, ms: number): Promise<WakeUp> {
     return await new Promise((resolve) => {
@@ -55,6 +64,7 @@ export class Fill {
         resolve(wakeUp)
       }
       this.#waiting.set(waiter, wake)
+      for (const hear of this.#listeners.splice(0)) hear()
     })
   }
 
@@ -71,11 +81,11 @@ export class Fill {
     this.#wake(waiters.filter(({ hasStale }) => hasStale), { wake: 'failed' })
     if (this.#running > 0) return
     this.#rush *= RUSH
-    const next = waiters.filter(({ hasStale, isGone }) => !hasStale && !isGone()).slice(0, this.#rush)
+    const next = waiters.filter(({ hasStale, mayLead, isGone }) => !hasStale && mayLead && !isGone()).slice(0, this.#rush)
     this.#running = next.length
     if (next.length === 0) {
       this.#onEnd()
-      // Who is left has gone.
+      // Who is left has gone, or can help nobody.
       this.#wake(waiters, { wake: 'run' })
     }
     this.#wake(next, { wake: 'lead' })

@@ -9,6 +9,10 @@ export class Rests {
     this.#now = clock
   }
 
+  get isEmpty (): boolean {
+    return this.#until.size === 0
+  }
+
   begin (name: string, forMs: number): void {
     this.#until.delete(name) // so that the oldest come first
     this.#until.set(name, this.#now() + forMs)

@@ -9,8 +9,16 @@ export interface RunParts {
   readonly isLate?: boolean
   /** It repeats a request in the background: nobody reads its answer. */
   readonly isBehind?: boolean
+  /** The answer is known to be for single clients, so that nobody waits. */
+  readonly isForOne?: boolean
+}
+
+/** What comes after a run. */
+export interface RunEnd {
   /** After a failure nobody tries for so long: there is something stale to serve. */
-  readonly restMs?: number | undefined
+  readonly restMs: number | undefined
+  /** Its end makes room for another one. */
+  readonly isCounted: boolean
   readonly onEnd: (result: FillResult) => void
 }
 
@@ -18,28 +26,42 @@ export interface RunParts {
 export class Run {
   readonly isLate: boolean
   readonly isBehind: boolean
-  readonly ended: Promise<FillResult>
+  readonly isForOne: boolean
   readonly #parts: RunParts
+  readonly #end: RunEnd
   readonly #startedAt = performance.now()
   #isTaken = false
-  #isSettled = false
-  #end!: (result: FillResult) => void
+  #result: FillResult | undefined
+  #listeners: Array<(result: FillResult) => void> | undefined
   #age: NodeJS.Timeout | undefined
 
-  constructor (parts: RunParts) {
+  constructor (parts: RunParts, end: RunEnd) {
     this.#parts = parts
+    this.#end = end
     this.isLate = parts.isLate ?? false
     this.isBehind = parts.isBehind ?? false
-    this.ended = new Promise((resolve) => { this.#end = resolve })
+    this.isForOne = parts.isForOne ?? false
   }
 
-  get isSettled (): boolean {
-    return this.#isSettled
+  get ended (): Promise<FillResult> {
+    const result = this.#result
+    return result === undefined ? new Promise((resolve) => { (this.#listeners ??= []).push(resolve) }) : Promise.resolve(result)
+  }
+
+  /** Whether anything depends on its end, even when no answer comes of it. */
+  get isWatched (): boolean {
+    const { restMs, isCounted } = this.#end
+    return isCounted || restMs !== undefined || this.#listeners !== undefined || this.#parts.fill !== undefined || this.#parts.lease !== undefined
   }
 
   /** Whether somebody is waiting for what comes of it. */
   get isAwaited (): boolean {
     return this.isBehind || (this.#parts.fill?.isAwaited ?? false)
+  }
+
+  /** Tells when somebody begins to wait for it. */
+  onAwaited (hear: () => void): void {
+    this.#parts.fill?.onAwaited(hear)
   }
 
   get hasLostLease (): boolean {
@@ -60,9 +82,7 @@ export class Run {
 
   /** Nobody waits any longer than that for a handler that may hang. */
   limit (ms: number): void {
-    if (this.#isSettled) return
-    clearTimeout(this.#age)
-    this.#age = setTimeout(() => { this.settle({ how: 'failed' }) }, ms).unref()
+    if (this.#result === undefined) this.#age = setTimeout(() => { this.settle({ how: 'failed' }) }, ms).unref()
   }
 
   /** Whether the next try has to wait. In the background also after an answer that brought nothing. */
@@ -72,14 +92,15 @@ export class Run {
 
   /** `stored`: whether the store has kept the response; only then do other processes hear of it. */
   settle (result: FillResult, stored?: Promise<boolean>): void {
-    if (this.#isSettled) return
-    this.#isSettled = true
+    if (this.#result !== undefined) return
+    this.#result = result
     clearTimeout(this.#age)
-    const { fill, lease, onEnd, restMs } = this.#parts
+    const { fill, lease } = this.#parts
+    const { onEnd, restMs } = this.#end
     fill?.settle(result)
     if (lease !== undefined) void endLease(lease, result.how, { stored, restMs: this.isFailure(result) ? restMs : undefined })
     onEnd(result)
-    this.#end(result)
+    this.#listeners?.forEach((hear) => { hear(result) })
   }
 }
 

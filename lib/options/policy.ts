@@ -242,7 +242,7 @@ function checkConflicts (options: RouteCacheOptions, where: string): void {
     const needing = (['softTimeout', 'hardTimeout', 'refreshAhead', 'staleWhileRevalidate'] as const).find((name) => options[name] !== undefined && options[name] !== false)
     if (needing !== undefined) throw conflict(`"${needing}" makes responses in the background, for which "lock" says who does it; remove lock: false, or "${needing}".`)
   }
-  if (options.softTimeout !== undefined && options.staleIfError === undefined && options.staleWhileRevalidate === undefined) throw conflict('"softTimeout" answers with what is stale, which needs "staleIfError" or "staleWhileRevalidate".')
+  if (options.softTimeout !== undefined && options.staleIfError === undefined) throw conflict('"softTimeout" answers with what is stale in place of what takes too long, which needs "staleIfError".')
   if (options.softTimeout !== undefined && options.hardTimeout !== undefined && durationToMs(options.softTimeout)! > durationToMs(options.hardTimeout)!) throw conflict('"softTimeout" is longer than "hardTimeout", and would never be reached.')
   if (options.key !== undefined && options.varyByBody === true) throw conflict('"key" takes the place of the body; keep "key" or "varyByBody".')
 }

@@ -19,6 +19,7 @@ export class Announcer {
   readonly #name: string
   readonly #debug: { prefix: string } | undefined
   #last = { ttlSeconds: -1, status: '' }
+  #lastMiss: { reason: MissReason, stored: true | NotStoredReason | undefined, status: string } | undefined
 
   /** `debug`: add fields that help while developing; they tell outsiders how keys are made. */
   constructor ({ name, debug }: { name: string, debug: { prefix: string } | undefined }) {
@@ -33,7 +34,7 @@ export class Announcer {
 
   miss (reply: FastifyReply, exchange: Miss, stored: true | NotStoredReason | undefined): void {
     reply.header('x-cache', 'MISS')
-    this.#status(reply, exchange, missStatus(this.#name, exchange.reason, stored))
+    this.#status(reply, exchange, this.#missStatus(exchange.reason, stored))
     this.#key(reply, exchange.admitted.key)
   }
 
@@ -77,6 +78,12 @@ export class Announcer {
   #hitStatus (ttlSeconds: number): string {
     if (ttlSeconds !== this.#last.ttlSeconds) this.#last = { ttlSeconds, status: hitStatus(this.#name, ttlSeconds) }
     return this.#last.status
+  }
+
+  /** Most misses of a route say the same. */
+  #missStatus (reason: MissReason, stored: true | NotStoredReason | undefined): string {
+    if (this.#lastMiss?.reason !== reason || this.#lastMiss.stored !== stored) this.#lastMiss = { reason, stored, status: missStatus(this.#name, reason, stored) }
+    return this.#lastMiss.status
   }
 
   #key (reply: FastifyReply, key: StoreKey): void {

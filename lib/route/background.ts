@@ -1,7 +1,7 @@
 import type { FastifyReply, FastifyRequest, HookHandlerDoneFunction } from 'fastify'
 import type { Run } from '../fills/run.ts'
 import type { Logger } from '../logger.ts'
-import type { Hit, LookupResult, Miss, Stale } from '../response-cache.ts'
+import type { LookupResult, Miss, Stale } from '../response-cache.ts'
 import type { Admitted } from './admission.ts'
 import type { Asking, Collapsing, Sharing, StartBehind } from './collapsing.ts'
 import { repeatable, type Purpose, type Repeatable, type Repeater } from './repeat.ts'
@@ -11,6 +11,8 @@ export interface Turn {
   readonly request: FastifyRequest
   readonly reply: FastifyReply
   readonly admitted: Admitted
+  /** By `performance.now()`; 0 where nobody asks. */
+  readonly askedAt: number
   readonly done: HookHandlerDoneFunction
 }
 
@@ -34,12 +36,12 @@ export class Background {
   }
 
   /** What begins such a run for this request. */
-  behind ({ request, admitted }: Turn, found: LookupResult): StartBehind {
+  behind ({ request, admitted, askedAt }: Turn, found: LookupResult): StartBehind {
     return (fill) => {
       const { collapsing, shared } = this.#parts
       const repeated = repeatable(request, request.originalUrl)
       if (repeated === undefined) return false
-      const ask: Asking = { admitted, headers: { ...request.headers }, isHead: false, isGone: () => false }
+      const ask: Asking = { admitted, askedAt, headers: { ...request.headers }, isHead: false, isGone: () => false }
       const result = forAnew(found)
       const running = collapsing.leadBehind(fill, ask, result).then(async (run) => {
         if (run !== undefined) await this.#send(repeated, { run, key: admitted.key.text, result })
@@ -73,5 +75,5 @@ export class Background {
 
 /** What is there, as something to be made anew. */
 export function forAnew (found: LookupResult): Stale | Miss {
-  return found.outcome === 'hit' ? { outcome: 'miss', reason: 'stale', former: (found satisfies Hit).response } : found
+  return found.outcome === 'hit' ? { ...found, outcome: 'stale', use: 'while-revalidate' } : found
 }

@@ -3,10 +3,10 @@ import type { Counters } from '../counters.ts'
 import { HandlerTimeoutError, OverloadedError } from '../errors.ts'
 import type { Fill, FillResult, Fills } from '../fills/fills.ts'
 import type { Rests } from '../fills/rests.ts'
-import { Run } from '../fills/run.ts'
+import { Run, type RunParts } from '../fills/run.ts'
 import type { UncacheableMemory } from '../fills/uncacheable.ts'
 import { selectingValue, type RequestHeaders } from '../http/vary.ts'
-import type { RefusalReason, StaleReason } from '../http/cache-status.ts'
+import type { MissReason, RefusalReason, StaleReason } from '../http/cache-status.ts'
 import type { Lease, LeaseAnswer, Leases } from '../leases.ts'
 import type { RoutePolicy } from '../options/policy.ts'
 import type { Hit, LookupResult, Miss, ResponseCache, Stale } from '../response-cache.ts'
@@ -22,7 +22,6 @@ export interface Sharing {
   readonly rests: Rests
   readonly leases: Leases
   readonly counters: Counters
-  /** Runs in the background. */
   /** Counts hits, where somebody wants to know. */
   readonly hot: HotTracker<HotHit> | undefined
   /** Runs in the background. */
@@ -37,6 +36,8 @@ export interface Sharing {
 export interface Asking {
   readonly admitted: Admitted
   readonly headers: RequestHeaders
+  /** By `performance.now()`; 0 where nobody asks. */
+  readonly askedAt: number
   /** HEAD answers are never stored. */
   readonly isHead: boolean
   readonly isGone: () => boolean
@@ -44,7 +45,7 @@ export interface Asking {
 
 /** What such a request is to do. */
 export type Decision =
-  | { readonly do: 'serve', readonly hit: Hit, readonly isCollapsed: boolean }
+  | { readonly do: 'serve', readonly hit: Hit, readonly collapsed: MissReason | undefined }
   | { readonly do: 'serve-stale', readonly stale: Stale, readonly why: StaleReason }
   | { readonly do: 'run', readonly run: Run, readonly result: Stale | Miss }
   | { readonly do: 'refuse', readonly reason: RefusalReason, readonly error: Error }
@@ -62,6 +63,9 @@ interface Waiting extends Asking {
 /** Of handlers that hang. */
 const LONGEST_RUN_MS = 30_000
 
+/** What a request has found that did not ask. */
+export const NOT_LOOKED_UP: Miss = { outcome: 'miss', reason: 'uri-miss' }
+
 /**
  * Who runs the handler of one route and who waits for that, for requests that found nothing fresh. A group is a key together with the
  * values of the header fields that are known to select a response of it: one response is for all of a group.
@@ -78,9 +82,14 @@ export class Collapsing {
     this.#shared = shared
   }
 
-  /** Whether nobody is to wait, nor to look anything up: the answers are for single clients. */
-  isUncacheable ({ key }: Admitted, headers: RequestHeaders): boolean {
+  /** Whether the answers are known to be for single clients. */
+  isForOne ({ key }: Admitted, headers: RequestHeaders): boolean {
     return this.#shared.uncacheable.has(key.text, headers)
+  }
+
+  /** A run without a look-up, that nobody waits for: they could not be given its answer. */
+  runForOne (asking: Asking): Decision {
+    return this.#start(asking, NOT_LOOKED_UP, { isForOne: true })
   }
 
   /** A run that nobody waits for. */
@@ -141,9 +150,9 @@ export class Collapsing {
   }
 
   async #wait (fill: Fill, waiting: Waiting): Promise<Decision> {
-    const { result, isGone } = waiting
+    const { result, isGone, isHead } = waiting
     const stale = result.outcome === 'stale' ? result : undefined
-    const woken = await fill.join({ hasStale: stale !== undefined, isGone }, this.#patienceMs(waiting))
+    const woken = await fill.join({ hasStale: stale !== undefined, mayLead: !isHead, isGone }, this.#patienceMs(waiting))
     switch (woken.wake) {
       case 'shared': return await this.#share(woken.response, waiting)
       case 'run': return this.runAlone(result, waiting)
@@ -156,7 +165,7 @@ export class Collapsing {
   /** How much longer this request waits. */
   #patienceMs ({ result, beganAt }: Waiting): number {
     const { lock, softMs, hardMs } = this.#policy
-    const most = Math.min(lock === false ? 0 : lock.waitMs, hardMs ?? Infinity, result.outcome === 'stale' ? softMs ?? Infinity : Infinity)
+    const most = Math.min(hardMs ?? (lock === false ? 0 : lock.waitMs), result.outcome === 'stale' ? softMs ?? Infinity : Infinity)
     return Math.max(0, beganAt + most - performance.now())
   }
 
@@ -180,7 +189,7 @@ export class Collapsing {
   /** What another request's response is for this one; what is not for it is asked for anew. */
   async #share (response: StoredResponse, waiting: Waiting): Promise<Decision> {
     const found = this.#cache.judgeShared(response, waiting.admitted.key, waiting.headers)
-    if (found.outcome === 'hit') return { do: 'serve', hit: found, isCollapsed: true }
+    if (found.outcome === 'hit') return { do: 'serve', hit: found, collapsed: reasonOf(waiting.result) }
     // Softly invalidated while it was made: it is stale for those who ask now.
     const result: Stale | Miss = found.outcome === 'stale' && waiting.result.outcome === 'stale' ? waiting.result : { outcome: 'miss', reason: found.outcome === 'stale' ? 'stale' : found.reason, former: response }
     return await this.#decide({ ...waiting, result, group: groupOf(waiting, result) })
@@ -197,7 +206,7 @@ export class Collapsing {
       case 'held':
         if (!how.isBehind) return this.#late(waiting, { fill })
         fill.settle({ how: 'failed' })
-        return { do: 'serve-stale', stale: result as Stale, why: 'stale-while-revalidate' }
+        return { do: 'refuse', reason: 'hard-timeout', error: new HandlerTimeoutError(this.#policy.route, this.#policy.hardMs ?? 0) } // to nobody
       case 'granted':
       case 'ended': {
         const lease = answer.outcome === 'granted' ? answer.lease : undefined
@@ -210,7 +219,7 @@ export class Collapsing {
         if (found.outcome === 'hit' && found.response.storedAt !== responseOf(result)?.storedAt) {
           fill.settle({ how: 'stored', response: found.response })
           void lease?.release('stored')
-          return { do: 'serve', hit: found, isCollapsed: answer.outcome === 'ended' }
+          return { do: 'serve', hit: found, collapsed: answer.outcome === 'ended' ? reasonOf(result) : undefined }
         }
         if (lease !== undefined) return lead({ lease })
         return await this.#again(found, fill, { waiting, how })
@@ -249,26 +258,25 @@ export class Collapsing {
   }
 
   /** A run of the handler, if there are not too many of them. */
-  #start (asking: Asking, result: Stale | Miss, parts: { fill?: Fill, lease?: Lease, isLate?: boolean, isBehind?: boolean } = {}): Decision {
+  #start (asking: Asking, found: Stale | Miss, parts: RunParts = {}): Decision {
     if (this.#running >= this.#policy.maxFills) {
       parts.fill?.settle({ how: 'failed' })
       void parts.lease?.release('failed')
-      return this.#shed(result)
+      return this.#shed(found)
     }
     const { counters, rests } = this.#shared
-    const group = groupOf(asking, result)
-    const restMs = result.outcome === 'stale' || parts.isBehind === true ? this.#policy.throttleMs : undefined
+    const restMs = found.outcome === 'stale' || parts.isBehind === true ? this.#policy.throttleMs : undefined
     const onEnd = (result: FillResult): void => {
       this.#running--
       if (result.how === 'stored') {
         counters.fills++
-        rests.end(group)
-      } else if (restMs !== undefined && run.isFailure(result)) rests.begin(group, restMs)
+        if (!rests.isEmpty) rests.end(groupOf(asking, found))
+      } else if (restMs !== undefined && run.isFailure(result)) rests.begin(groupOf(asking, found), restMs)
     }
     this.#running++
-    const run: Run = new Run({ ...parts, restMs, onEnd })
-    run.limit(LONGEST_RUN_MS)
-    return { do: 'run', result, run }
+    const run: Run = new Run(parts, { restMs, isCounted: this.#policy.maxFills < Infinity, onEnd })
+    if (run.isWatched) run.limit(LONGEST_RUN_MS)
+    return { do: 'run', result: found, run }
   }
 
   #shed (result: Stale | Miss): Decision {
@@ -276,6 +284,10 @@ export class Collapsing {
       ? { do: 'serve-stale', stale: result, why: 'overloaded' }
       : { do: 'refuse', reason: 'overloaded', error: new OverloadedError(this.#policy.route, this.#policy.maxFills) }
   }
+}
+
+function reasonOf (result: Stale | Miss): MissReason {
+  return result.outcome === 'stale' ? 'stale' : result.reason
 }
 
 function responseOf (result: LookupResult): StoredResponse | undefined {

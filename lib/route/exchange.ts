@@ -16,7 +16,7 @@ export interface Announced {
 /** All state of one request, kept on the request. */
 export type ExchangeState =
   | { readonly outcome: 'bypass', readonly reason: BypassReason, announced?: Announced }
-  /** `reason` and `collapsed`: it was made while the request waited for it. */
+  /** `collapsed`: it was made while the request waited for it, for this reason. */
   | (Hit & { readonly collapsed?: MissReason })
   | (Stale & { readonly why: StaleReason })
   /** No handler ran: there were too many, or it took too long. */
@@ -28,6 +28,10 @@ export type ExchangeState =
     readonly reason: MissReason
     readonly admitted: Admitted
     readonly run: Run
+    /** When the request came, by `performance.now()`; 0 where nobody asks. */
+    readonly askedAt: number
+    /** Its time was over before the handler has answered. */
+    isTooLate?: boolean
     /** What is answered when the handler fails. */
     readonly stale: Stale | undefined
     /** What was stored before, of use or not. */

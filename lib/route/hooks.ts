@@ -1,14 +1,15 @@
 import type { FastifyReply, FastifyRequest, HookHandlerDoneFunction } from 'fastify'
 import { Readable } from 'node:stream'
 import type { Run } from '../fills/run.ts'
+import type { StaleReason } from '../http/cache-status.ts'
 import { isDueAhead } from '../http/freshness.ts'
 import type { RoutePolicy } from '../options/policy.ts'
-import type { LookupResult, Miss, ResponseCache, Stale } from '../response-cache.ts'
+import type { LookupResult, ResponseCache, Stale } from '../response-cache.ts'
 import { isPromise } from '../store/store.ts'
 import type { RouteAdmission } from './admission.ts'
 import type { Announcer } from './announce.ts'
 import { forAnew, type Background, type Turn } from './background.ts'
-import type { Asking, Collapsing, Decision, Sharing } from './collapsing.ts'
+import { NOT_LOOKED_UP, type Asking, type Collapsing, type Decision, type Sharing } from './collapsing.ts'
 import { kExchange, type ExchangeState } from './exchange.ts'
 import { hideUncovered } from './hide-uncovered.ts'
 import { purposeOf, type Purpose } from './repeat.ts'
@@ -33,7 +34,6 @@ type Exchanged = Extract<ExchangeState, { outcome: 'miss' }>
 type Served = Extract<ExchangeState, { outcome: 'hit' | 'stale' }>
 
 const FAILED = { outcome: 'failed' } as const
-const NOT_LOOKED_UP: Miss = { outcome: 'miss', reason: 'uri-miss' }
 
 /**
  * The hooks of one cached route: the look-up before the handler and the last word on what is sent. They take callbacks
@@ -50,7 +50,7 @@ export class RouteHooks {
 
   /** Runs as the last hook before the handler, or as the last `onRequest`. */
   readonly lookUp = (request: FastifyRequest, reply: FastifyReply, done: HookHandlerDoneFunction): void => {
-    const { admission, cache, collapsing, enabled, shared } = this.#parts
+    const { admission, cache, collapsing, enabled, policy, shared } = this.#parts
     const admitted = enabled ? admission.admit(request) : { outcome: 'bypass' as const, reason: 'disabled' as const }
     if (admitted.outcome === 'bypass') {
       if ('fault' in admitted || admitted.reason === 'user-unknown') this.#warn(admitted)
@@ -59,14 +59,14 @@ export class RouteHooks {
       this.#runHandler(request, done)
       return
     }
-    const turn: Turn = { request, reply, admitted, done }
+    const turn: Turn = { request, reply, admitted, askedAt: policy.hardMs === undefined ? 0 : performance.now(), done }
     const purpose = purposeOf(request)
     if (purpose !== undefined) {
       this.#repeat(purpose, turn)
       return
     }
-    if (collapsing.isUncacheable(admitted, request.headers)) {
-      this.#follow(collapsing.runAlone(NOT_LOOKED_UP, asking(turn)), turn)
+    if (collapsing.isForOne(admitted, request.headers)) {
+      this.#follow(collapsing.runForOne(asking(turn)), turn)
       return
     }
     const found = cache.lookUp(admitted.key, request.headers)
@@ -115,7 +115,7 @@ export class RouteHooks {
     if (result.outcome === 'hit') {
       shared.counters.hits++
       shared.hot?.note({ request: turn.request, admitted: turn.admitted, policy, response: result.response })
-      if (policy.refreshAhead && isDueAhead(result.response, { at: result.at, random: shared.random() })) collapsing.refresh(result, asking(turn), background.behind(turn, result))
+      if (policy.refreshAhead && isDueAhead(result.response, result.at)) collapsing.refresh(result, asking(turn), background.behind(turn, result))
       this.#send(turn, result)
       return
     }
@@ -136,8 +136,8 @@ export class RouteHooks {
     switch (decision.do) {
       case 'serve':
         counters.hits++
-        if (decision.isCollapsed) counters.collapsed++
-        this.#send(turn, decision.isCollapsed ? { ...decision.hit, collapsed: 'uri-miss' } : decision.hit)
+        if (decision.collapsed !== undefined) counters.collapsed++
+        this.#send(turn, decision.collapsed === undefined ? decision.hit : { ...decision.hit, collapsed: decision.collapsed })
         return
       case 'serve-stale':
         counters.stale++
@@ -158,13 +158,14 @@ export class RouteHooks {
           reason: result.outcome === 'stale' ? 'stale' : result.reason,
           admitted,
           run,
+          askedAt: turn.askedAt,
           stale,
           former: result.outcome === 'stale' ? result.response : result.former,
           filled: this.#parts.cache.fillStamp,
           sentUrl: request.originalUrl,
           fieldsBefore: reply.getHeaders()
         }
-        endWithAnswer(run, reply, () => { this.#parts.recorder.hijacked(request) })
+        if (run.isWatched) endWithAnswer(run, reply, () => { this.#parts.recorder.hijacked(request) })
         this.#runHandler(request, done)
       }
     }
@@ -190,9 +191,9 @@ export class RouteHooks {
     const { admitted, request } = turn
     const found = await cache.lookUpLatest(admitted.key, request.headers)
     const isFresh = found.outcome === 'hit' && found.response.staleAt - found.at > freshForMs
-    const decision: Decision = isFresh ? { do: 'serve', hit: found, isCollapsed: false } : await collapsing.decide(forAnew(found), asking(turn), () => false)
+    const decision: Decision = isFresh ? { do: 'serve', hit: found, collapsed: undefined } : await collapsing.decide(forAnew(found), asking(turn), () => false)
     if (decision.do === 'run') void decision.run.ended.then(({ how }) => { report(how === 'stored' ? { outcome: 'filled' } : { outcome: 'failed', reason: how }) })
-    else if (decision.do === 'serve') report({ outcome: decision.isCollapsed ? 'filled' : 'fresh' })
+    else if (decision.do === 'serve') report({ outcome: decision.collapsed !== undefined ? 'filled' : 'fresh' })
     else report({ outcome: 'failed', reason: decision.do === 'refuse' ? decision.reason : decision.why })
     return decision
   }
@@ -200,11 +201,12 @@ export class RouteHooks {
   #finishMiss (request: FastifyRequest, reply: FastifyReply, { exchange, payload }: { exchange: Exchanged, payload: unknown }): unknown {
     const { announcer, recorder, shared } = this.#parts
     const { run, stale } = exchange
+    if (exchange.isTooLate === true) return this.#finishLate(request, reply, { exchange, payload })
     if (stale !== undefined && reply.statusCode >= 500 && !run.isBehind) {
       run.settle({ how: 'failed' })
       shared.counters.stale++
       request[kExchange] = FAILED
-      return this.#insteadOfError(reply, { exchange, stale, payload })
+      return this.#insteadOfError(reply, { exchange, stale, payload }, { why: 'stale-if-error', forwarded: reply.statusCode })
     }
     const { payload: passedOn, stored } = recorder.record(request, reply, payload)
     announcer.miss(reply, exchange, stored)
@@ -214,13 +216,28 @@ export class RouteHooks {
     return ''
   }
 
+  /** The handler took too long: `payload` is what an error handler made of that. */
+  #finishLate (request: FastifyRequest, reply: FastifyReply, { exchange, payload }: { exchange: Exchanged, payload: unknown }): unknown {
+    const { announcer, shared: { counters } } = this.#parts
+    const { run, stale } = exchange
+    run.settle({ how: 'failed' })
+    if (stale !== undefined) {
+      counters.stale++
+      request[kExchange] = FAILED
+      return this.#insteadOfError(reply, { exchange, stale, payload }, { why: 'hard-timeout' })
+    }
+    counters.refused++
+    request[kExchange] = { outcome: 'refused', reason: 'hard-timeout' }
+    announcer.refused(reply, request[kExchange])
+    return payload
+  }
+
   /** RFC 5861 section 4: what the handler said is not sent. */
-  #insteadOfError (reply: FastifyReply, { exchange, stale, payload }: { exchange: Exchanged, stale: Stale, payload: unknown }): unknown {
+  #insteadOfError (reply: FastifyReply, { exchange, stale, payload }: { exchange: Exchanged, stale: Stale, payload: unknown }, said: { why: StaleReason, forwarded?: number }): unknown {
     const { response, at } = stale
     const { announcer } = this.#parts
-    const forwarded = reply.statusCode
     setStoredFieldsInstead(reply, response, exchange.fieldsBefore)
-    announcer.stale(reply, { why: 'stale-if-error', forwarded }, { response, key: exchange.admitted.key, now: at })
+    announcer.stale(reply, said, { response, key: exchange.admitted.key, now: at })
     ;(payload as { destroy?: () => void } | null | undefined)?.destroy?.()
     return reply.request.method === 'HEAD' ? undefined : sentBody(response) ?? null
   }
@@ -259,9 +276,10 @@ export class RouteHooks {
 }
 
 /** The request as those see it who decide what it is to do. */
-export function asking ({ request, reply, admitted }: Turn): Asking {
+export function asking ({ request, reply, admitted, askedAt }: Turn): Asking {
   return {
     admitted,
+    askedAt,
     headers: request.headers,
     isHead: request.method === 'HEAD',
     isGone: () => reply.raw.destroyed || request.raw.socket?.destroyed === true

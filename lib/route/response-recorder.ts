@@ -99,14 +99,14 @@ export class ResponseRecorder {
   #candidate (request: FastifyRequest, reply: FastifyReply): Candidate | NotStoredReason {
     const exchange = request[kExchange] as Miss
     if (request.method === 'HEAD') return 'head'
-    if (!this.#admission.mayStillStore(request, exchange.admitted)) return 'credentials'
     if (!this.#policy.statusCodes.has(reply.statusCode)) return 'status'
     // Stored it would take the place of a good response.
     if (reply.statusCode >= 500 && exchange.former !== undefined) return 'status'
-    if (hasTrailers(reply)) return 'trailers'
     const headers = reply.getHeaders() as ResponseHeaders
     const refusal = refusalToStore(headers, request.headers)
     if (refusal !== undefined) return refusal
+    if (hasTrailers(reply)) return 'trailers'
+    if (!this.#admission.mayStillStore(request, exchange.admitted)) return 'credentials'
     const { now } = this.#cache
     const planned = this.#policy.plan(asCacheRequest(request), reply, now - exchange.run.costMs)
     return plannedMs(planned, now) < 1 ? 'ttl' : { request, reply, exchange, headers, planned }
@@ -141,7 +141,7 @@ export class ResponseRecorder {
       return { payload, stored: undefined }
     }
     const onEnd = (captured: Captured): void => this.#endStream(candidate, captured)
-    return { payload: captureStream(stream, { maxBytes, lingerMs: LINGER_MS, isAwaited: () => candidate.exchange.run.isAwaited, onEnd }), stored: undefined }
+    return { payload: captureStream(stream, { maxBytes, lingerMs: LINGER_MS, awaited: candidate.exchange.run, onEnd }), stored: undefined }
   }
 
   /** Of a stream whose length the handler told; 0 when it did not. */
@@ -185,7 +185,7 @@ export class ResponseRecorder {
     if (GONE.has(reply.statusCode) && former !== undefined) this.#cache.forget(admitted.key)
     // What is refreshed is there and may be served; that one answer was for its client alone does not change that.
     const isRefresh = run.isBehind && former !== undefined
-    if (this.#policy.lock !== false && reason !== 'head' && !isRefresh) this.#uncacheable.note(admitted.key.text, varyOf(request, reply))
+    if (this.#policy.lock !== false && reason !== 'head' && !isRefresh && !run.isForOne) this.#uncacheable.note(admitted.key.text, varyOf(request, reply))
     run.settle({ how: 'uncacheable' })
     return reason
   }
