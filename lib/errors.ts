@@ -65,7 +65,7 @@ export const StoreUnsupportedError = createError(
 
 /** The handler of a route took longer than the route allows, and there was nothing stale to serve. */
 export const HandlerTimeoutError = createError(
-  'RESPONSE_CACHE_ERR_HANDLER_TIMEOUT', 'The handler of %s takes longer than its hardTimeout of %s ms. What it makes is stored when it is done; ask again.', 503)
+  'RESPONSE_CACHE_ERR_HANDLER_TIMEOUT', 'The handler of %s takes longer than its hardTimeout of %s ms. It goes on; ask again later.', 503)
 
 /** As many handlers of a route run as it allows, and there was nothing stale to serve. */
 export const OverloadedError = createError(

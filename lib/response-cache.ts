@@ -100,6 +100,11 @@ export class ResponseCache {
     return await this.#store.set(key, response, keepMs)
   }
 
+  /** Whether it may not even be served stale any more. */
+  isDead (response: StoredResponse, key: StoreKey): boolean {
+    return this.#ledger.verdict(response, key) === 'dead'
+  }
+
   isInvalidated (response: StoredResponse, key: StoreKey): boolean {
     return this.#ledger.verdict(response, key) !== 'live'
   }

@@ -1,6 +1,7 @@
-import { readdir, readFile } from 'node:fs/promises'
+import { readdir, readFile, symlink } from 'node:fs/promises'
 import { join } from 'node:path'
 import t, { test } from 'tap'
+import { findOnPath } from './helpers/find-on-path.ts'
 import { startRedisServer } from './helpers/redis.ts'
 import { runProgram } from './helpers/run-program.ts'
 import { visitFirstRoute } from './helpers/visit.ts'
@@ -40,6 +41,27 @@ test('npm run demo shows a factor for every endpoint, in memory and with Redis',
     t.match(output, `Cached in ${kind}`)
     const rows = output.split('\n').filter(line => /MISS, HIT .* \d+x$/.test(line))
     t.ok(rows.length >= 10, `${rows.length} endpoints became faster`)
+  }
+})
+
+test('npm run demo -- --herd shows that the handler runs once, within half a minute', async (t) => {
+  const redis = await startRedisServer(t)
+  const { problem, output } = await runProgram(await fileOfScript('demo'), { args: ['--herd'], env: { REDIS_URL: redis.url }, timeoutMs: 30_000 })
+  t.equal(problem, undefined)
+  t.match(output, /^without\S* .* 1000 +\d+ +\d+ +\d+$/m, 'without protection it runs for each request')
+  t.match(output, /^with, .* 1 +\d+ +\d+ +\d+$/m, 'with protection for one')
+  t.match(output, /█{50} 1,000\n.* ▏ 1\n/, 'bars show it')
+})
+
+test('npm run demo -- --herd says what to do when there is no Redis', async (t) => {
+  const path = t.testdir()
+  await symlink(findOnPath(['env'])!, join(path, 'env')) // what starts programs here
+  for (const [env, why] of [[{ PATH: path, REDIS_URL: '' }, 'no redis-server'], [{ REDIS_URL: 'redis://127.0.0.1:1' }, 'ECONNREFUSED']] as const) {
+    const { problem, output } = await runProgram(await fileOfScript('demo'), { args: ['--herd'], env })
+    t.match(problem, 'it ended with 1')
+    t.match(output, why)
+    t.match(output, 'apt-get install redis-server')
+    t.notMatch(output, /\n +at /, 'no stack')
   }
 })
 

@@ -2,7 +2,6 @@ import type { RouteCacheOptions } from '../../lib/index.ts'
 import type { Figure, Ground } from './figure.ts'
 import { withFleet, type Client, type Fleet } from './fleet.ts'
 import { DISTRIBUTION, distribution, median } from './latencies.ts'
-import { knownOptions } from './options.ts'
 import { latency, type Answer, type Planned } from './requests.ts'
 
 export interface ColdSettings {
@@ -85,8 +84,8 @@ function isFor ({ fields }: Planned, { status, body }: Answer): boolean {
 
 export async function coldFigure (ground: Ground, { requests = 1000, rounds = 5 } = {}): Promise<Figure> {
   const common = { processes: 4, requests, handlerMs: 200, rounds, warmUpSeconds: 5 }
-  const protectedBy = await knownOptions(ground, { ttl: '1h', lock: { waitMs: 10_000, leaseMs: 2000 } })
-  const without = await knownOptions(ground, { ttl: '1h', lock: false })
+  const protectedBy = { ttl: '1h', lock: { waitMs: 10_000, leaseMs: 2000 } }
+  const without = { ttl: '1h', lock: false } as const
   const cases: Array<ColdSettings & FleetOfCold & { name: string, promised: boolean }> = [
     { ...common, name: 'one key', variant: 'one key', cache: protectedBy, promised: true },
     { ...common, name: 'one key, memory before Redis', variant: 'one key', cache: protectedBy, memory: true, promised: true },

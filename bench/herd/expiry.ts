@@ -2,7 +2,6 @@ import type { RouteCacheOptions } from '../../lib/index.ts'
 import type { Figure, Ground } from './figure.ts'
 import { withFleet, type Fleet } from './fleet.ts'
 import { DISTRIBUTION, distribution } from './latencies.ts'
-import { knownOptions } from './options.ts'
 import { latency, versionOf, type Answer } from './requests.ts'
 
 export interface ExpirySettings {
@@ -67,7 +66,7 @@ export async function expiryFigure (ground: Ground, { seconds = 30 } = {}): Prom
   const slowMs = settings.handlerMs / 2
   const lock = { waitMs: 10_000, leaseMs: 2000 }
   const ttl = { ttl: '1s', jitter: 0 }
-  const cases = [
+  const cases: Array<{ name: string, options: RouteCacheOptions, promised?: boolean, ahead?: boolean }> = [
     { name: 'no expiry: what the machine does', options: { ttl: '1h' } },
     { name: 'lock: false', options: { ...ttl, lock: false } },
     { name: 'lock', options: { ...ttl, lock } },
@@ -85,7 +84,7 @@ export async function expiryFigure (ground: Ground, { seconds = 30 } = {}): Prom
   }
   let machineSlow: number | undefined
   for (const { name, options, promised = false, ahead = false } of cases) {
-    const seen = await expiries(ground, { ...settings, cache: await knownOptions(ground, options) })
+    const seen = await expiries(ground, { ...settings, cache: options })
     const ms = seen.answers.map(latency)
     const slow = ms.filter((one) => one > slowMs).length
     figure.rows.push([

@@ -1,7 +1,6 @@
 import { startServer } from '../../test/helpers/redis-server.ts'
 import { SOURCE } from './figure.ts'
 import { withFleet } from './fleet.ts'
-import { knownOptions } from './options.ts'
 import { latency } from './requests.ts'
 
 export interface HerdSettings {
@@ -37,7 +36,7 @@ export async function herd ({ redisUrl, ...settings }: HerdSettings): Promise<He
 
 async function stampede (redisUrl: string, { processes, requests, handlerMs, protection, warmUpSeconds = 2 }: HerdSettings): Promise<Herd> {
   const ground = { redisUrl, library: SOURCE }
-  const cache = await knownOptions(ground, protection ? { ttl: '1h' } : { ttl: '1h', lock: false })
+  const cache = protection ? { ttl: '1h' } : { ttl: '1h', lock: false } as const
   return await withFleet({ ...ground, processes, handlerMs, cache }, async (fleet, client) => {
     const path = '/thing/herd'
     await client.saturate({ ports: fleet.ports, path: '/thing/warm-up', connections: 100, seconds: warmUpSeconds })

@@ -4,7 +4,6 @@ import type { RouteCacheOptions } from '../../lib/index.ts'
 import type { Figure, Ground } from './figure.ts'
 import { withFleet, type Client, type Fleet } from './fleet.ts'
 import { DISTRIBUTION, distribution } from './latencies.ts'
-import { knownOptions } from './options.ts'
 import type { Answer } from './requests.ts'
 
 export interface KilledSettings {
@@ -73,7 +72,7 @@ export async function killedFigure (ground: Ground, { rounds = 5 } = {}): Promis
     broken: []
   }
   for (const [name, lock] of [['lock', { waitMs: 10_000, leaseMs }], ['lock: false', false]] as const) {
-    const cache = await knownOptions(ground, { ttl: '1h', lock })
+    const cache = { ttl: '1h', lock }
     const all = await killedRounds(ground, { ...settings, cache })
     const ms = all.flatMap((one) => one.ms)
     const errors = all.flatMap((one) => one.errors)

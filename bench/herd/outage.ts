@@ -5,7 +5,6 @@ import { Child } from './child.ts'
 import type { Figure, Ground } from './figure.ts'
 import { withFleet, type Client, type Fleet } from './fleet.ts'
 import { DISTRIBUTION, distribution } from './latencies.ts'
-import { knownOptions } from './options.ts'
 import { latency, type Answer } from './requests.ts'
 
 export interface OutageSettings {
@@ -91,7 +90,7 @@ export function callsPerSecond ({ calls, answers }: Outage): number[] {
 export async function outageFigure (ground: Ground, { seconds = 60 } = {}): Promise<Figure> {
   const settings = { processes: 4, perSecond: 200, keys: 4, phases: [5, seconds, 15] as const }
   const common = { ttl: '1s', jitter: 0, staleIfError: '1h', refreshThrottle: '5s', lock: { waitMs: 10_000, leaseMs: 2000 } }
-  const cases = [
+  const cases: Array<{ name: string, options: RouteCacheOptions, promised?: boolean }> = [
     { name: 'lock: false', options: { ttl: '1s', jitter: 0, lock: false } },
     { name: 'staleIfError', options: common, promised: true },
     { name: 'staleIfError, staleWhileRevalidate', options: { ...common, staleWhileRevalidate: '1h' }, promised: true }
@@ -104,7 +103,7 @@ export async function outageFigure (ground: Ground, { seconds = 60 } = {}): Prom
     broken: []
   }
   for (const { name, options, promised = false } of cases) {
-    const seen = await outage(ground, { ...settings, cache: await knownOptions(ground, options) })
+    const seen = await outage(ground, { ...settings, cache: options })
     const perSecond = callsPerSecond(seen)
     const [before, during, after] = phasesOf(seen, perSecond)
     const pauses = shortestPauses(seen)

@@ -25,7 +25,11 @@ export async function buildApp (db: Database, { cache = {}, logger = false }: Ap
   const app = Fastify({ logger, logController: new LogController({ disableRequestLogging: true }) })
   await app.register(sensible)
   await app.register(auth)
-  await app.register(responseCache, cache)
+  await app.register(responseCache, {
+    // Without its database the API goes on with what it knows: all of it is better a day old than not there.
+    defaults: { staleIfError: '1d' },
+    ...cache
+  })
 
   for (const routes of [
     areasRoutes, searchRoutes, placeRoutes, savedRoutes, valuationRoutes,

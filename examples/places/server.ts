@@ -14,7 +14,10 @@ const startedAt = performance.now()
 console.log('Starting PostgreSQL inside this process ...')
 const db = await openDatabase()
 const places = await loadPlaces(db, { onProgress: new Progress('Loading places').update })
-const app = await buildApp(db, { cache, logger: { level: process.env.LOG_LEVEL ?? 'info' } })
+// The maps of the start page are drawn before anybody asks, and again before their hour is over: with Redis by one process
+// of all. Responses are stored by host, so it is the one that users ask for.
+const warm = { targets: ['/countries/CH/map.png', '/countries/JP/map.png'], every: '30m', headers: { host: `127.0.0.1:${port}` } }
+const app = await buildApp(db, { cache: { ...cache, warm }, logger: { level: process.env.LOG_LEVEL ?? 'info' } })
 const address = await app.listen({ host, port }).catch((error: Error) => {
   console.error(`${error.message}. Another port: PORT=3001 npm start`)
   process.exit(1)

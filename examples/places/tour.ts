@@ -34,7 +34,7 @@ export const tour: Stop[] = [
   { title: 'a stream, row by row, 1 h', path: '/countries/US/places.csv', expect: 'MISS then HIT' },
   { title: 'a report, 15 min', path: '/reports/quality', user: 'ada', expect: 'MISS then HIT' },
   { title: 'the report for an admin, always fresh', path: '/reports/quality', user: 'root', expect: 'always BYPASS' },
-  { title: 'a past year, 24 h', path: '/countries/US/history/1990', expect: 'MISS then HIT' },
+  { title: 'a past year, until midnight', path: '/countries/US/history/1990', expect: 'MISS then HIT' },
   { title: 'the current year, 1 min', path: `/countries/US/history/${new Date().getUTCFullYear()}`, expect: 'MISS then HIT' },
   { title: 'a conversation, per user, 3 s', path: `/places/${ZURICH}/messages`, user: 'grace', expect: 'MISS then HIT' }
 ]

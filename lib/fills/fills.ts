@@ -34,7 +34,6 @@ export class Fill {
   readonly beganAt: number
   readonly #onEnd: () => void
   readonly #waiting = new Map<Waiter, (wakeUp: WakeUp) => void>()
-  readonly #listeners: Array<() => void> = []
   #running = 1
   #rush = 1
 
@@ -48,12 +47,6 @@ export class Fill {
     return this.#waiting.size > 0
   }
 
-  /** Tells when somebody waits: now, or later. */
-  onAwaited (hear: () => void): void {
-    if (this.isAwaited) hear()
-    else this.#listeners.push(hear)
-  }
-
   /** Waits for the result, `ms` milliseconds at most. */
   async join (waiter: Waiter, ms: number): Promise<WakeUp> {
     return await new Promise((resolve) => {
@@ -64,7 +57,6 @@ export class Fill {
         resolve(wakeUp)
       }
       this.#waiting.set(waiter, wake)
-      for (const hear of this.#listeners.splice(0)) hear()
     })
   }
 
@@ -81,11 +73,14 @@ export class Fill {
     this.#wake(waiters.filter(({ hasStale }) => hasStale), { wake: 'failed' })
     if (this.#running > 0) return
     this.#rush *= RUSH
-    const next = waiters.filter(({ hasStale, mayLead, isGone }) => !hasStale && mayLead && !isGone()).slice(0, this.#rush)
+    const able = waiters.filter(({ hasStale, mayLead }) => !hasStale && mayLead)
+    // Who has hung up tries when nobody else is left: all of them at once would be a herd.
+    const there = able.filter(({ isGone }) => !isGone())
+    const next = (there.length > 0 ? there : able).slice(0, this.#rush)
     this.#running = next.length
     if (next.length === 0) {
       this.#onEnd()
-      // Who is left has gone, or can help nobody.
+      // Who is left can help nobody.
       this.#wake(waiters, { wake: 'run' })
     }
     this.#wake(next, { wake: 'lead' })

@@ -59,11 +59,6 @@ export class Run {
     return this.isBehind || (this.#parts.fill?.isAwaited ?? false)
   }
 
-  /** Tells when somebody begins to wait for it. */
-  onAwaited (hear: () => void): void {
-    this.#parts.fill?.onAwaited(hear)
-  }
-
   get hasLostLease (): boolean {
     return this.#parts.lease?.isLost ?? false
   }

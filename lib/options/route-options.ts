@@ -108,7 +108,7 @@ export interface RouteCacheOptions {
   /** After a failure with something stale at hand, that is served for so long before the handler is tried again. Default `'5s'`. */
   refreshThrottle?: Duration
 
-  /** A handler that takes longer is not waited for if there is something stale; what it makes is stored. Default: no limit. */
+  /** A handler that takes longer is not waited for where `staleIfError`, which this needs, allows a stale response; what it makes is stored. Default: no limit. */
   softTimeout?: Duration
 
   /**

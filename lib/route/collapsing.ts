@@ -264,12 +264,11 @@ export class Collapsing {
       void parts.lease?.release('failed')
       return this.#shed(found)
     }
-    const { counters, rests } = this.#shared
+    const { rests } = this.#shared
     const restMs = found.outcome === 'stale' || parts.isBehind === true ? this.#policy.throttleMs : undefined
     const onEnd = (result: FillResult): void => {
       this.#running--
       if (result.how === 'stored') {
-        counters.fills++
         if (!rests.isEmpty) rests.end(groupOf(asking, found))
       } else if (restMs !== undefined && run.isFailure(result)) rests.begin(groupOf(asking, found), restMs)
     }

@@ -111,6 +111,7 @@ export class RouteHooks {
   }
 
   #proceed (result: LookupResult, turn: Turn): void {
+    if (turn.reply.sent) return // by something else, meanwhile
     const { background, collapsing, policy, shared } = this.#parts
     if (result.outcome === 'hit') {
       shared.counters.hits++
@@ -132,7 +133,11 @@ export class RouteHooks {
 
   #follow (decision: Decision, turn: Turn): void {
     const { request, reply, admitted, done } = turn
-    const { counters } = this.#parts.shared
+    const { cache, shared: { counters } } = this.#parts
+    if (reply.sent) {
+      if (decision.do === 'run') decision.run.settle({ how: 'failed' })
+      return
+    }
     switch (decision.do) {
       case 'serve':
         counters.hits++
@@ -140,6 +145,10 @@ export class RouteHooks {
         this.#send(turn, decision.collapsed === undefined ? decision.hit : { ...decision.hit, collapsed: decision.collapsed })
         return
       case 'serve-stale':
+        if (cache.isDead(decision.stale.response, admitted.key)) { // by now
+          this.#proceed({ outcome: 'miss', reason: 'uri-miss', former: decision.stale.response }, turn)
+          return
+        }
         counters.stale++
         this.#send(turn, { ...decision.stale, why: decision.why })
         return
@@ -200,8 +209,9 @@ export class RouteHooks {
 
   #finishMiss (request: FastifyRequest, reply: FastifyReply, { exchange, payload }: { exchange: Exchanged, payload: unknown }): unknown {
     const { announcer, recorder, shared } = this.#parts
-    const { run, stale } = exchange
-    if (exchange.isTooLate === true) return this.#finishLate(request, reply, { exchange, payload })
+    const { run } = exchange
+    const stale = this.#usable(exchange)
+    if (exchange.isTooLate === true) return this.#finishLate(request, reply, { exchange, stale, payload })
     if (stale !== undefined && reply.statusCode >= 500 && !run.isBehind) {
       run.settle({ how: 'failed' })
       shared.counters.stale++
@@ -217,10 +227,9 @@ export class RouteHooks {
   }
 
   /** The handler took too long: `payload` is what an error handler made of that. */
-  #finishLate (request: FastifyRequest, reply: FastifyReply, { exchange, payload }: { exchange: Exchanged, payload: unknown }): unknown {
+  #finishLate (request: FastifyRequest, reply: FastifyReply, { exchange, stale, payload }: { exchange: Exchanged, stale: Stale | undefined, payload: unknown }): unknown {
     const { announcer, shared: { counters } } = this.#parts
-    const { run, stale } = exchange
-    run.settle({ how: 'failed' })
+    exchange.run.settle({ how: 'failed' })
     if (stale !== undefined) {
       counters.stale++
       request[kExchange] = FAILED
@@ -232,6 +241,11 @@ export class RouteHooks {
     return payload
   }
 
+  /** What was stale when the request came, unless it was invalidated since. */
+  #usable ({ admitted, stale }: Exchanged): Stale | undefined {
+    return stale === undefined || this.#parts.cache.isDead(stale.response, admitted.key) ? undefined : stale
+  }
+
   /** RFC 5861 section 4: what the handler said is not sent. */
   #insteadOfError (reply: FastifyReply, { exchange, stale, payload }: { exchange: Exchanged, stale: Stale, payload: unknown }, said: { why: StaleReason, forwarded?: number }): unknown {
     const { response, at } = stale
@@ -239,12 +253,14 @@ export class RouteHooks {
     setStoredFieldsInstead(reply, response, exchange.fieldsBefore)
     announcer.stale(reply, said, { response, key: exchange.admitted.key, now: at })
     ;(payload as { destroy?: () => void } | null | undefined)?.destroy?.()
-    return reply.request.method === 'HEAD' ? undefined : sentBody(response) ?? null
+    if (reply.request.method !== 'HEAD') return sentBody(response) ?? null
+    reply.header('content-length', String(response.body.length))
+    return undefined
   }
 
-  #later ({ request, reply, done }: Turn, run: () => void): void {
+  #later ({ done }: Turn, run: () => void): void {
     try {
-      if (!reply.sent) run()
+      run()
     } catch (fault) {
       done(fault as Error)
     }

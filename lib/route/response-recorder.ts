@@ -141,7 +141,7 @@ export class ResponseRecorder {
       return { payload, stored: undefined }
     }
     const onEnd = (captured: Captured): void => this.#endStream(candidate, captured)
-    return { payload: captureStream(stream, { maxBytes, lingerMs: LINGER_MS, awaited: candidate.exchange.run, onEnd }), stored: undefined }
+    return { payload: captureStream(stream, { maxBytes, lingerMs: LINGER_MS, readsAhead: !candidate.exchange.run.isForOne, isAwaited: () => candidate.exchange.run.isAwaited, onEnd }), stored: undefined }
   }
 
   /** Of a stream whose length the handler told; 0 when it did not. */
@@ -171,6 +171,7 @@ export class ResponseRecorder {
     const { response } = made
     this.#uncacheable.forget(admitted.key.text, request.headers)
     run.settle({ how: 'stored', response }, made.isKept)
+    void made.isKept.then((isKept) => { if (isKept) this.#counters.fills++ })
     if (response.filled === UNMARKED) return 'store-error'
     if (run.isLate) return 'lock-timeout'
     return run.hasLostLease ? 'lock-lost' : true

@@ -5,12 +5,14 @@ export type Captured = { readonly body: Buffer } | 'too-large' | 'broken'
 
 /**
  * Passes a stream on as it comes and keeps a copy aside. `onEnd` hears once what it was: the body when the stream ended by itself and
- * fitted into `maxBytes`. While others wait for it, it is read as fast as it comes, also when the client goes away: then for `lingerMs` at most.
+ * fitted into `maxBytes`. While it may fit it is read ahead of a client that is slow, where others may wait for it, in whichever process. When the client goes away,
+ * the rest is read if others wait, for `lingerMs` at most.
  */
-export function captureStream (source: Readable, { maxBytes, lingerMs, awaited, onEnd }: {
+export function captureStream (source: Readable, { maxBytes, lingerMs, readsAhead, isAwaited, onEnd }: {
   maxBytes: number
   lingerMs: number
-  awaited: { readonly isAwaited: boolean, onAwaited (hear: () => void): void }
+  readsAhead: boolean
+  isAwaited: () => boolean
   onEnd: (captured: Captured) => void
 }): Readable {
   let chunks: Buffer[] | undefined = []
@@ -30,7 +32,7 @@ export function captureStream (source: Readable, { maxBytes, lingerMs, awaited, 
   const passOn = new Readable({
     read () { source.resume() },
     destroy (fault, callback) {
-      if (chunks !== undefined && !source.destroyed && awaited.isAwaited) {
+      if (chunks !== undefined && !source.destroyed && isAwaited()) {
         linger = setTimeout(giveUp, lingerMs).unref()
         source.resume()
       } else giveUp()
@@ -43,11 +45,10 @@ export function captureStream (source: Readable, { maxBytes, lingerMs, awaited, 
     if (bytes > maxBytes) end('too-large')
     chunks?.push(part)
     if (!passOn.destroyed) {
-      if (!passOn.push(part) && (chunks === undefined || !awaited.isAwaited)) source.pause()
+      if (!passOn.push(part) && !(readsAhead && chunks !== undefined)) source.pause()
     } else if (chunks === undefined) source.destroy()
   })
   source.pause()
-  awaited.onAwaited(() => { if (chunks !== undefined) source.resume() })
   // Also of a source that has broken before it came here.
   finished(source, { writable: false }, (fault) => {
     if (fault === undefined || fault === null) {

@@ -9,8 +9,9 @@ export async function areasRoutes (app: FastifyInstance, { db }: { db: Database 
     config: {
       // Behind a login, but the same for everyone who is let in: `shared` says so, because a response to a request with
       // an Authorization header is not cached otherwise. The guard below runs before every hit all the same.
-      // Areas change a few times a year, so an hour is short.
-      cache: { namespace: 'areas', ttl: '1h', shared: true }
+      // Areas change a few times a year, so an hour is short. When it is over, who asks first still gets the old answer at
+      // once, and the new one is computed behind it: nobody waits. The day is for countries that few ask for.
+      cache: { namespace: 'areas', ttl: '1h', shared: true, staleWhileRevalidate: '1d' }
     },
     onRequest: requireUser,
     schema: { params: countryParams }

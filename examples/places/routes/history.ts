@@ -12,8 +12,12 @@ const YEAR_MS = 365.25 * 86_400_000
 export async function historyRoutes (app: FastifyInstance, { db }: { db: Database }): Promise<void> {
   app.get<{ Params: HistoryParams, Querystring: { growth: number } }>('/countries/:country/history/:year', {
     config: {
-      // What is over does not change any more: a day. The current year still moves: a minute.
-      cache: { namespace: 'history', ttl: (request) => Number(request.params.year) < currentYear() ? '24h' : '1m' }
+      // The current year still moves: a minute. What is over is counted back from the start of the current year, which is
+      // another one at some midnight: until then it does not change.
+      cache: {
+        namespace: 'history',
+        ttl: (request) => Number(request.params.year) < currentYear() ? { until: 'midnight', timeZone: 'UTC' } : '1m'
+      }
     },
     schema: {
       params: {

@@ -18,7 +18,8 @@ export async function mapRoutes (app: FastifyInstance, { db }: { db: Database })
     config: {
       // Binary bodies are stored and sent as they are. There is no `shared` here: visitors share the image, and a
       // request with a token goes to the handler (X-Cache: BYPASS), which is what happens as long as a route says nothing.
-      cache: { namespace: 'map', ttl: '1h' }
+      // A map of an hour ago is as good as a new one, so nobody waits for the drawing once there is one.
+      cache: { namespace: 'map', ttl: '1h', staleWhileRevalidate: '1d' }
     },
     schema: {
       params: countryParams,

@@ -7,8 +7,9 @@ export async function placeRoutes (app: FastifyInstance, { db }: { db: Database 
   app.get<{ Params: PlaceParams }>('/places/:id', {
     config: {
       // A place practically never changes. Nothing in the answer depends on who asks, so users who are signed in, whose
-      // app sends a token with every request, share it with visitors who are not.
-      cache: { namespace: 'place', ttl: '24h', shared: true }
+      // app sends a token with every request, share it with visitors who are not. That there is no such place is kept as
+      // well, but not for long: it may be added.
+      cache: { namespace: 'place', ttl: { 200: '24h', 404: '1m' }, shared: true }
     },
     schema: { params: placeParams }
   }, async (request) => {

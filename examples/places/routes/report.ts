@@ -9,6 +9,9 @@ export async function reportRoutes (app: FastifyInstance, { db }: { db: Database
       cache: {
         namespace: 'report',
         ttl: '15m',
+        // A slow query that is looked at all day: it is made anew shortly before the quarter of an hour is over, so that
+        // nobody waits for it and nobody gets an old one. After a night, when nobody has looked, the first one waits.
+        refreshAhead: true,
         // The same for all who are signed in.
         shared: true,
         // Admins act on the report, so they get the state of this moment: their requests neither read nor fill the cache.

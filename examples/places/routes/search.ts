@@ -44,6 +44,12 @@ export async function searchRoutes (app: FastifyInstance, { db }: { db: Database
         namespace: 'search',
         // Long enough that popular searches are computed once, short enough that new places turn up soon.
         ttl: '5m',
+        // When the database is busy, the result of before after half a second is better than a new one some time.
+        // `staleIfError`, which allows that, is in the defaults of app.ts.
+        softTimeout: '500ms',
+        // Each search reads all places. A crawler that tries one word after another finds nothing stored: it gets 503 with
+        // Retry-After before there are more of them at once than the database can do.
+        maxConcurrentFills: 20,
         // These make the key, after the schema has filled in defaults: `?limit=20` and no limit at all are one entry.
         // Anything else (`utm_source`, a cache buster) is removed, so that links from a newsletter share the entry too.
         varyByQuery: ['q', 'country', 'minPopulation', 'lat', 'lon', 'sort', 'page', 'limit']
