@@ -1,4 +1,4 @@
-import { requestFieldRole } from '../http/request-fields.ts'
+import { isSecretField, requestFieldRole } from '../http/request-fields.ts'
 import type { FastifyRequest } from 'fastify'
 import type { RoutePolicy } from '../options/policy.ts'
 import type { StoredResponse } from '../stored-entry.ts'
@@ -17,7 +17,10 @@ export function repeatedHit ({ request, admitted, policy, response }: HotHit): U
   if ((request.method !== 'GET' && request.method !== 'HEAD') || admitted.user !== undefined || policy.userOf !== false || policy.cookies.length > 0) return undefined
   const headers: Record<string, string> = {}
   for (const name in request.headers) {
-    const isSelecting = name === 'host' || policy.headers.includes(name) || requestFieldRole(name) === 'steering' || response.vary.some(([varied]) => varied === name)
+    const role = requestFieldRole(name)
+    const isSelecting = name === 'host' || policy.headers.includes(name) || role === 'steering' || response.vary.some(([varied]) => varied === name)
+    // A guard may ask for it, and a store is no place for it.
+    if ( (isSelecting && isSecretField(name))) return undefined
     const value = request.headers[name]
     if (isSelecting && typeof value === 'string') headers[name] = value
   }

@@ -90,20 +90,25 @@ t.test('an app that closes while it warms on start does so at once', async (t) =
   await manual
 })
 
+/** Who asks. */
+const WITH: Record<string, Record<string, string>> = { '/mine': { 'x-who': 'ada' }, '/guarded': { authorization: 'Bearer 1' }, '/keyed': { authorization: 'Bearer 1' } }
+
 t.test('a new process warms what was requested most in the others, and nothing private', async (t) => {
   const { url: redis, prefix, client } = await useRedis(t)
   const options: ResponseCacheOptions = { redis, prefix, warm: { countHits: true }, user: (request) => request.headers['x-who'] as string | undefined }
   const prepare = (app: FastifyInstance) => {
     app.get('/mine', { config: { cache: { varyByUser: true } } }, async () => 'mine')
+    app.get('/guarded', { config: { cache: { shared: true } } }, async () => 'for all with a key')
+    app.get('/keyed', { config: { cache: { varyByHeaders: ['authorization'] } } }, async () => 'for one key')
   }
   const [a, b] = [await start(t, options, prepare), await start(t, options, prepare)]
   await a.app.cache.connect()
   await b.app.cache.connect()
   const ask = async ({ app }: typeof a, url: string, times: number) => {
-    const headers = { host: 'example.com', 'accept-language': 'de', ...url === '/mine' ? { 'x-who': 'ada' } : {} }
+    const headers = { host: 'example.com', 'accept-language': 'de', ...WITH[url] }
     for (let i = 0; i < times; i++) await app.inject({ url, headers })
   }
-  await ask(a, '/mine', 200)
+  for (const url of Object.keys(WITH)) await ask(a, url, 200)
   await ask(a, '/pages/1', 200)
   await ask(b, '/pages/2', 400)
   // Each process tells what it has counted before it asks.
