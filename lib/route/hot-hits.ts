@@ -20,7 +20,7 @@ export function repeatedHit ({ request, admitted, policy, response }: HotHit): U
     const role = requestFieldRole(name)
     const isSelecting = name === 'host' || policy.headers.includes(name) || role === 'steering' || response.vary.some(([varied]) => varied === name)
     // A guard may ask for it, and a store is no place for it.
-    if ( (isSelecting && isSecretField(name))) return undefined
+    if (role === 'credential' || (isSelecting && isSecretField(name))) return undefined
     const value = request.headers[name]
     if (isSelecting && typeof value === 'string') headers[name] = value
   }
