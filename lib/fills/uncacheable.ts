@@ -6,7 +6,9 @@ type Vary = StoredResponse['vary']
 interface Variant {
   readonly vary: Vary
   readonly forMs: number
-  readonly until: number
+  until: number
+  /** One request is finding out whether it is still so. */
+  isProbed: boolean
 }
 
 const FIRST_MS = 5000
@@ -16,7 +18,8 @@ const MOST_VARIANTS = 16
 
 /**
  * Answers that were not storable, by key and variant: requests for them run their handlers at once. Waiting for such an answer would
- * make a queue of the route, as nobody who waited could be given it. Ends as soon as a storable response appears.
+ * make a queue of the route, as nobody who waited could be given it. Ends as soon as a storable response appears. After its time one request
+ * tries how it is now, and the others do not wait for that either.
  */
 export class UncacheableMemory {
   readonly #variants = new Map<string, Variant[]>()
@@ -26,11 +29,28 @@ export class UncacheableMemory {
     this.#now = clock
   }
 
+  /** Whether a request is to run its handler at once. Asked once for each request: the first one after the time gets a no. */
   has (key: string, headers: RequestHeaders): boolean {
-    // Asked for every request.
     if (this.#variants.size === 0) return false
+    const variants = this.#variants.get(key)
+    if (variants === undefined) return false
     const now = this.#now()
-    return this.#variants.get(key)?.some(({ vary, until }) => until > now && variesMatch(vary, headers)) ?? false
+    let isOver = false
+    for (const variant of variants) {
+      if (!variesMatch(variant.vary, headers)) continue
+      if (variant.until > now) return true
+      isOver = true
+    }
+    if (isOver) this.#probe(variants, headers, now)
+    return false
+  }
+
+  #probe (variants: readonly Variant[], headers: RequestHeaders, now: number): void {
+    for (const variant of variants) {
+      if (!variesMatch(variant.vary, headers)) continue
+      variant.until = now + FIRST_MS
+      variant.isProbed = true
+    }
   }
 
   /** Each time longer, as long as it goes on. */
@@ -38,10 +58,10 @@ export class UncacheableMemory {
     const others = this.#variants.get(key) ?? []
     const same = others.find((variant) => isSame(variant.vary, vary))
     const now = this.#now()
-    if (same !== undefined && same.until > now) return // run by many at once
+    if (same !== undefined && same.until > now && !same.isProbed) return // run by many at once
     const forMs = same === undefined ? FIRST_MS : Math.min(2 * same.forMs, LONGEST_MS)
     this.#variants.delete(key) // so that the oldest come first
-    this.#variants.set(key, [...others.filter((variant) => variant !== same), { vary, forMs, until: now + forMs }].slice(-MOST_VARIANTS))
+    this.#variants.set(key, [...others.filter((variant) => variant !== same), { vary, forMs, until: now + forMs, isProbed: false }].slice(-MOST_VARIANTS))
     if (this.#variants.size > MOST_KEYS) this.#variants.delete(this.#variants.keys().next().value!)
   }
 

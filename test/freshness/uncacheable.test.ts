@@ -1,5 +1,6 @@
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import { test } from 'tap'
+import { UncacheableMemory } from '../../lib/fills/uncacheable.ts'
 import { createClient } from 'redis'
 import { startRedisServer } from '../helpers/redis.ts'
 import { exchange } from '../plugin/exchange.ts'
@@ -103,21 +104,42 @@ test('while an answer for one client is remembered nobody waits and Redis is ask
   t.equal(await isRemembered(site, { path: '/?other' }), false)
 })
 
-inEveryStore('an answer for one client is remembered for 5 seconds, then twice as long each time, 2 minutes at most', async (t, cache) => {
+test('an answer for one client is remembered for 5 seconds, then twice as long each time, 2 minutes at most; then one request tries, and nobody waits for it', async (t) => {
+  let now = 0
+  const memory = new UncacheableMemory(() => now)
+  t.equal(memory.has('key', {}), false)
+  memory.note('key', [])
+  for (const seconds of [5, 10, 20, 40, 80, 120, 120]) {
+    now += seconds * 1000 - 1
+    t.equal(memory.has('key', {}), true, `after nearly ${seconds} seconds`)
+    memory.note('key', []) // by those who do not ask: no reason to wait longer
+    now++
+    t.strictSame([memory.has('key', {}), memory.has('key', {}), memory.has('key', {})], [false, true, true], `after ${seconds} seconds`)
+    memory.note('key', [])
+  }
+  now += 120_000
+  memory.has('key', {})
+  memory.forget('key', {})
+  t.equal(memory.has('key', {}), false, 'after a response that was stored')
+  memory.note('key', [])
+  now += 5000
+  t.strictSame([memory.has('key', {}), memory.has('key', {})], [false, true], 'it begins anew')
+  now += 5000
+  t.equal(memory.has('key', {}), false, 'another one tries when the first has not come back')
+})
+
+inEveryStore('when the time of what is remembered is over nobody waits for the request that tries, and what it brings is stored', async (t, cache) => {
   const site = await scene(t, PATIENT, { cache })
   t.equal(await isRemembered(site), false)
-  for (const seconds of [5, 10, 20, 40, 80, 120, 120]) {
-    site.pass(seconds * 1000 - 1)
-    t.equal(await isRemembered(site), true, `after nearly ${seconds} seconds`)
-    site.pass(1)
-    t.equal(await isRemembered(site), false, `after ${seconds} seconds`)
-  }
-  site.origin.answers(() => 'for all')
-  await site.ask('/')
-  site.pass(60_000)
-  t.equal(await isRemembered(site), false, 'after a response that was stored')
   site.pass(5000)
-  t.equal(await isRemembered(site), false, 'it begins anew')
+  const before = site.origin.runs.length
+  site.origin.answers(undefined)
+  const asked = site.many(3, '/')
+  await site.origin.run(before + 3)
+  site.origin.runs.slice(before).forEach((run) => { run.answer('for all') })
+  for (const { text } of await Promise.all(asked)) t.equal(text, 'for all')
+  await turns(site.app)
+  t.match(said(await site.ask('/')), { text: 'for all', cache: 'HIT' })
 })
 
 test('answers for one client are remembered for each value of the fields in their Vary, and for each key', async (t) => {
