@@ -2,7 +2,7 @@ const MOST = 10_000
 
 /** What failed a moment ago, and is left alone until a moment. */
 export class Rests {
-  readonly #until = new Map<string, number>()
+  readonly #until = new Map<string, { readonly at: number, readonly forMs: number }>()
   readonly #now: () => number
 
   constructor (clock: () => number) {
@@ -15,7 +15,7 @@ export class Rests {
 
   begin (name: string, forMs: number): void {
     this.#until.delete(name) // so that the oldest come first
-    this.#until.set(name, this.#now() + forMs)
+    this.#until.set(name, { at: this.#now() + forMs, forMs })
     if (this.#until.size > MOST) this.#until.delete(this.#until.keys().next().value!)
   }
 
@@ -27,8 +27,10 @@ export class Rests {
   leftMs (name: string): number {
     const until = this.#until.get(name)
     if (until === undefined) return 0
-    const leftMs = until - this.#now()
-    if (leftMs <= 0) this.#until.delete(name)
-    return Math.max(0, leftMs)
+    const leftMs = until.at - this.#now()
+    // More than it was at first: the clock was set back.
+    if (leftMs > 0 && leftMs <= until.forMs) return leftMs
+    this.#until.delete(name)
+    return 0
   }
 }

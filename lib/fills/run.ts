@@ -19,6 +19,8 @@ export interface RunEnd {
   readonly restMs: number | undefined
   /** Its end makes room for another one. */
   readonly isCounted: boolean
+  /** An app that closes says nothing about its handlers. */
+  readonly closed: AbortSignal
   readonly onEnd: (result: FillResult) => void
 }
 
@@ -82,7 +84,7 @@ export class Run {
 
   /** Whether the next try has to wait. In the background also after an answer that brought nothing. */
   isFailure ({ how }: FillResult): boolean {
-    return how === 'failed' || (this.isBehind && how === 'uncacheable')
+    return !this.#end.closed.aborted && (how === 'failed' || (this.isBehind && how === 'uncacheable'))
   }
 
   /** `stored`: whether the store has kept the response; only then do other processes hear of it. */

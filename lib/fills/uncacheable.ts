@@ -38,7 +38,7 @@ export class UncacheableMemory {
     let isOver = false
     for (const variant of variants) {
       if (!variesMatch(variant.vary, headers)) continue
-      if (variant.until > now) return true
+      if (isAhead(variant, now)) return true
       isOver = true
     }
     if (isOver) this.#probe(variants, headers, now)
@@ -58,7 +58,7 @@ export class UncacheableMemory {
     const others = this.#variants.get(key) ?? []
     const same = others.find((variant) => isSame(variant.vary, vary))
     const now = this.#now()
-    if (same !== undefined && same.until > now && !same.isProbed) return // run by many at once
+    if (same !== undefined && isAhead(same, now) && !same.isProbed) return // run by many at once
     const forMs = same === undefined ? FIRST_MS : Math.min(2 * same.forMs, LONGEST_MS)
     this.#variants.delete(key) // so that the oldest come first
     this.#variants.set(key, [...others.filter((variant) => variant !== same), { vary, forMs, until: now + forMs, isProbed: false }].slice(-MOST_VARIANTS))
@@ -73,6 +73,11 @@ export class UncacheableMemory {
     if (left.length > 0) this.#variants.set(key, left)
     else this.#variants.delete(key)
   }
+}
+
+/** Its time is not over. One further away than any was: the clock was set back. */
+function isAhead ({ until }: Variant, now: number): boolean {
+  return until > now && until <= now + LONGEST_MS
 }
 
 function isSame (a: Vary, b: Vary): boolean {

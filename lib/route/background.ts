@@ -1,20 +1,9 @@
-import type { FastifyReply, FastifyRequest, HookHandlerDoneFunction } from 'fastify'
 import type { Run } from '../fills/run.ts'
 import type { Logger } from '../logger.ts'
 import type { LookupResult, Miss, Stale } from '../response-cache.ts'
-import type { Admitted } from './admission.ts'
 import type { Asking, Collapsing, Sharing, StartBehind } from './collapsing.ts'
 import { repeatable, type Purpose, type Repeatable, type Repeater } from './repeat.ts'
-
-/** A request on its way through the hooks. */
-export interface Turn {
-  readonly request: FastifyRequest
-  readonly reply: FastifyReply
-  readonly admitted: Admitted
-  /** By `performance.now()`; 0 where nobody asks. */
-  readonly askedAt: number
-  readonly done: HookHandlerDoneFunction
-}
+import type { Turn } from './turn.ts'
 
 export interface BackgroundParts {
   readonly route: string

@@ -5,7 +5,7 @@ import type { Fill, FillResult, Fills } from '../fills/fills.ts'
 import type { Rests } from '../fills/rests.ts'
 import { Run, type RunParts } from '../fills/run.ts'
 import type { UncacheableMemory } from '../fills/uncacheable.ts'
-import { selectingValue, type RequestHeaders } from '../http/vary.ts'
+import type { RequestHeaders } from '../http/vary.ts'
 import type { MissReason, RefusalReason, StaleReason } from '../http/cache-status.ts'
 import type { Lease, LeaseAnswer, Leases } from '../leases.ts'
 import type { RoutePolicy } from '../options/policy.ts'
@@ -14,6 +14,7 @@ import type { StoredResponse } from '../stored-entry.ts'
 import type { HotTracker } from '../warming/hot-tracker.ts'
 import type { HotHit } from './hot-hits.ts'
 import type { Admitted } from './admission.ts'
+import { groupOf, reasonOf, responseOf } from './groups.ts'
 
 /** What the routes of one app share, so that each thing is made once, whichever route asks for it. */
 export interface Sharing {
@@ -63,9 +64,6 @@ interface Waiting extends Asking {
 /** Of handlers that hang. */
 const LONGEST_RUN_MS = 30_000
 
-/** What a request has found that did not ask. */
-export const NOT_LOOKED_UP: Miss = { outcome: 'miss', reason: 'uri-miss' }
-
 /**
  * Who runs the handler of one route and who waits for that, for requests that found nothing fresh. A group is a key together with the
  * values of the header fields that are known to select a response of it: one response is for all of a group.
@@ -87,12 +85,12 @@ export class Collapsing {
     return this.#shared.uncacheable.has(key.text, headers)
   }
 
-  /** A run without a look-up, that nobody waits for: they could not be given its answer. */
-  runForOne (asking: Asking): Decision {
-    return this.#start(asking, NOT_LOOKED_UP, { isForOne: true })
+  /** A run that nobody waits for: they could not be given its answer. */
+  runForOne (result: Stale | Miss, asking: Asking): Decision {
+    return this.#start(asking, result, { isForOne: true })
   }
 
-  /** A run that nobody waits for. */
+  /** A run that nobody waits for, and whose response is stored if it can be. */
   runAlone (result: Stale | Miss, asking: Asking): Decision {
     return this.#start(asking, result)
   }
@@ -101,23 +99,25 @@ export class Collapsing {
     return await this.#decide({ ...asking, result, startBehind, group: groupOf(asking, result), beganAt: performance.now() })
   }
 
-  /** What a stale response is served for at once, without asking anybody. */
+  /** What a stale response is served for at once, without asking anybody. Not to a request that has to make the new one itself. */
   serveStale (result: Stale, asking: Asking, startBehind: StartBehind): Decision | undefined {
     const group = groupOf(asking, result)
     if (result.use === 'while-revalidate') {
-      this.refresh(result, asking, startBehind)
+      if (!this.refresh(result, asking, startBehind)) return undefined
       return { do: 'serve-stale', stale: result, why: 'stale-while-revalidate' }
     }
     return this.#shared.rests.leftMs(group) > 0 ? { do: 'serve-stale', stale: result, why: 'stale-if-error' } : undefined
   }
 
-  /** Makes a new response in the background, unless somebody does already, or it has failed a moment ago. */
-  refresh (result: Stale | Hit, asking: Asking, startBehind: StartBehind): void {
+  /** Makes a new response in the background, unless somebody does already, or it has failed a moment ago. False: this request cannot be repeated. */
+  refresh (result: Stale | Hit, asking: Asking, startBehind: StartBehind): boolean {
     const { fills, rests, closed } = this.#shared
     const group = groupOf(asking, result)
-    if (closed.aborted || rests.leftMs(group) > 0 || this.#fillToJoin(group) !== undefined) return
+    if (closed.aborted || rests.leftMs(group) > 0 || this.#fillToJoin(group) !== undefined) return true
     const fill = fills.begin(group, performance.now())
-    if (!startBehind(fill)) fill.settle({ how: 'failed' })
+    if (startBehind(fill)) return true
+    fill.settle({ how: 'failed' })
+    return false
   }
 
   /**
@@ -145,8 +145,7 @@ export class Collapsing {
   }
 
   #fillToJoin (group: string): Fill | undefined {
-    const { lock } = this.#policy
-    return this.#shared.fills.running(group, { now: performance.now(), maxAgeMs: lock === false ? LONGEST_RUN_MS : lock.waitMs })
+    return this.#shared.fills.running(group, { now: performance.now(), maxAgeMs: this.#waitMs })
   }
 
   async #wait (fill: Fill, waiting: Waiting): Promise<Decision> {
@@ -162,10 +161,16 @@ export class Collapsing {
     }
   }
 
+  /** How long anybody waits for a run. */
+  get #waitMs (): number {
+    const { lock, hardMs } = this.#policy
+    return hardMs ?? (lock === false ? 0 : lock.waitMs)
+  }
+
   /** How much longer this request waits. */
   #patienceMs ({ result, beganAt }: Waiting): number {
-    const { lock, softMs, hardMs } = this.#policy
-    const most = Math.min(hardMs ?? (lock === false ? 0 : lock.waitMs), result.outcome === 'stale' ? softMs ?? Infinity : Infinity)
+    const { softMs } = this.#policy
+    const most = Math.min(this.#waitMs, result.outcome === 'stale' ? softMs ?? Infinity : Infinity)
     return Math.max(0, beganAt + most - performance.now())
   }
 
@@ -251,7 +256,7 @@ export class Collapsing {
     const { text, id } = waiting.admitted.key
     const name = group === text ? id : `${id}:${digest(group).slice(0, 22)}`
     try {
-      return await leases.acquire(name, { leaseMs: lock.leaseMs, waitMs: isBehind ? lock.waitMs : this.#patienceMs(waiting), signal: closed })
+      return await leases.acquire(name, { leaseMs: lock.leaseMs, waitMs: isBehind ? this.#waitMs : this.#patienceMs(waiting), signal: closed })
     } catch {
       return { outcome: 'unavailable' } // said by the store's guard: the route goes on without
     }
@@ -264,7 +269,7 @@ export class Collapsing {
       void parts.lease?.release('failed')
       return this.#shed(found)
     }
-    const { rests } = this.#shared
+    const { closed, rests } = this.#shared
     const restMs = found.outcome === 'stale' || parts.isBehind === true ? this.#policy.throttleMs : undefined
     const onEnd = (result: FillResult): void => {
       this.#running--
@@ -273,7 +278,7 @@ export class Collapsing {
       } else if (restMs !== undefined && run.isFailure(result)) rests.begin(groupOf(asking, found), restMs)
     }
     this.#running++
-    const run: Run = new Run(parts, { restMs, isCounted: this.#policy.maxFills < Infinity, onEnd })
+    const run: Run = new Run(parts, { restMs, isCounted: this.#policy.maxFills < Infinity, closed, onEnd })
     if (run.isWatched) run.limit(LONGEST_RUN_MS)
     return { do: 'run', result: found, run }
   }
@@ -283,22 +288,4 @@ export class Collapsing {
       ? { do: 'serve-stale', stale: result, why: 'overloaded' }
       : { do: 'refuse', reason: 'overloaded', error: new OverloadedError(this.#policy.route, this.#policy.maxFills) }
   }
-}
-
-function reasonOf (result: Stale | Miss): MissReason {
-  return result.outcome === 'stale' ? 'stale' : result.reason
-}
-
-function responseOf (result: LookupResult): StoredResponse | undefined {
-  return result.outcome === 'miss' ? result.former : result.response
-}
-
-function groupOf ({ admitted, headers }: Asking, result: LookupResult): string {
-  const vary = responseOf(result)?.vary ?? []
-  let group = admitted.key.text
-  for (const [name] of vary) {
-    const value = selectingValue(headers, name)
-    group += `;${name.length}:${name}${value === null ? '-' : `${value.length}:${value}`}`
-  }
-  return group
 }

@@ -1,20 +1,20 @@
 import type { FastifyReply, FastifyRequest, HookHandlerDoneFunction } from 'fastify'
 import { Readable } from 'node:stream'
-import type { Run } from '../fills/run.ts'
 import type { StaleReason } from '../http/cache-status.ts'
 import { isDueAhead } from '../http/freshness.ts'
 import type { RoutePolicy } from '../options/policy.ts'
-import type { LookupResult, ResponseCache, Stale } from '../response-cache.ts'
+import type { LookupResult, Miss, ResponseCache, Stale } from '../response-cache.ts'
 import { isPromise } from '../store/store.ts'
 import type { RouteAdmission } from './admission.ts'
 import type { Announcer } from './announce.ts'
-import { forAnew, type Background, type Turn } from './background.ts'
-import { NOT_LOOKED_UP, type Asking, type Collapsing, type Decision, type Sharing } from './collapsing.ts'
+import { forAnew, type Background } from './background.ts'
+import type { Collapsing, Decision, Sharing } from './collapsing.ts'
 import { kExchange, type ExchangeState } from './exchange.ts'
 import { hideUncovered } from './hide-uncovered.ts'
 import { purposeOf, type Purpose } from './repeat.ts'
 import { asStored, ownBytes, sentBody, setStoredFields, setStoredFieldsInstead } from './stored-reply.ts'
 import type { ResponseRecorder } from './response-recorder.ts'
+import { asking, endWithAnswer, type Turn } from './turn.ts'
 import type { RouteWarnings } from './warnings.ts'
 
 export interface RouteParts {
@@ -34,6 +34,7 @@ type Exchanged = Extract<ExchangeState, { outcome: 'miss' }>
 type Served = Extract<ExchangeState, { outcome: 'hit' | 'stale' }>
 
 const FAILED = { outcome: 'failed' } as const
+const NOT_LOOKED_UP: Miss = { outcome: 'miss', reason: 'uri-miss' }
 
 /**
  * The hooks of one cached route: the look-up before the handler and the last word on what is sent. They take callbacks
@@ -65,17 +66,18 @@ export class RouteHooks {
       this.#repeat(purpose, turn)
       return
     }
-    if (collapsing.isForOne(admitted, request.headers)) {
-      this.#follow(collapsing.runForOne(asking(turn)), turn)
+    const isForOne = collapsing.isForOne(admitted, request.headers)
+    if (isForOne && policy.stale.ifErrorMs === undefined) {
+      this.#follow(collapsing.runForOne(NOT_LOOKED_UP, asking(turn)), turn)
       return
     }
     const found = cache.lookUp(admitted.key, request.headers)
     if (!isPromise(found)) {
-      this.#proceed(found, turn)
+      this.#proceed(found, turn, { isForOne })
       return
     }
     // Never rejects; `done` receives what a hit cannot send.
-    void found.then((result) => { this.#later(turn, () => { this.#proceed(result, turn) }) })
+    void found.then((result) => { this.#later(turn, () => { this.#proceed(result, turn, { isForOne }) }) })
   }
 
   /** Runs as the last `onSend`: also for hits, which must not be stored again. */
@@ -110,7 +112,8 @@ export class RouteHooks {
     }
   }
 
-  #proceed (result: LookupResult, turn: Turn): void {
+  /** `isForOne`: what is stale is there only for when the handler fails. */
+  #proceed (result: LookupResult, turn: Turn, { isForOne }: { isForOne: boolean }): void {
     if (turn.reply.sent) return // by something else, meanwhile
     const { background, collapsing, policy, shared } = this.#parts
     if (result.outcome === 'hit') {
@@ -121,6 +124,10 @@ export class RouteHooks {
       return
     }
     const ask = asking(turn)
+    if (isForOne) {
+      this.#follow(collapsing.runForOne(result, ask), turn)
+      return
+    }
     const startBehind = background.behind(turn, result)
     const atOnce = result.outcome === 'stale' ? collapsing.serveStale(result, ask, startBehind) : undefined
     if (atOnce !== undefined) {
@@ -146,7 +153,7 @@ export class RouteHooks {
         return
       case 'serve-stale':
         if (cache.isDead(decision.stale.response, admitted.key)) { // by now
-          this.#proceed({ outcome: 'miss', reason: 'uri-miss', former: decision.stale.response }, turn)
+          this.#proceed({ outcome: 'miss', reason: 'uri-miss', former: decision.stale.response }, turn, { isForOne: false })
           return
         }
         counters.stale++
@@ -288,27 +295,5 @@ export class RouteHooks {
       ? 'requests with credentials bypass the cache because varyByUser found no user; set the plugin option "user" or varyByUser to a function'
       : 'requests bypass the cache because an option function or the key failed'
     this.#parts.warnings.once({ outcome: 'bypass', reason, fault }, text)
-  }
-}
-
-/** The request as those see it who decide what it is to do. */
-export function asking ({ request, reply, admitted, askedAt }: Turn): Asking {
-  return {
-    admitted,
-    askedAt,
-    headers: request.headers,
-    isHead: request.method === 'HEAD',
-    isGone: () => reply.raw.destroyed || request.raw.socket?.destroyed === true
-  }
-}
-
-/** However the answer ends, those who wait for the run hear of it. */
-function endWithAnswer (run: Run, reply: FastifyReply, onHijack: () => void): void {
-  // What is written past Fastify is not seen here. A client that has gone does not end the handler.
-  reply.raw.once('close', () => { if (reply.sent) run.settle({ how: 'failed' }) })
-  const { hijack } = reply
-  reply.hijack = function () {
-    onHijack()
-    return hijack.call(this)
   }
 }

@@ -73,10 +73,25 @@ function sentHeaders ({ rawHeaders }: IncomingMessage): Record<string, string | 
   return headers
 }
 
-/** `null`: a body that was parsed into something that cannot be written again as it came. */
-function bodyText ({ body, headers }: FastifyRequest): string | Buffer | undefined | null {
-  if (body === undefined || typeof body === 'string' || Buffer.isBuffer(body)) return body
-  return /^application\/(?:[\w.+-]+\+)?json\b/i.test(headers['content-type'] ?? '') ? JSON.stringify(body) : null
+/** `null`: a body that was not read yet, or parsed into something that cannot be written again as it came. */
+function bodyText ({ body, headers, raw }: FastifyRequest): string | Buffer | undefined | null {
+  if (body === undefined) return hasBody(raw) ? null : undefined
+  if (typeof body === 'string' || Buffer.isBuffer(body)) return body
+  return /^application\/(?:[\w.+-]+\+)?json\b/i.test(headers['content-type'] ?? '') ? jsonText(body) : null
+}
+
+/** RFC 9112 section 6: what says that there is one. */
+function hasBody ({ headers }: IncomingMessage): boolean {
+  return headers['transfer-encoding'] !== undefined || Number(headers['content-length'] ?? 0) > 0
+}
+
+/** A parser of the app's own may have made something that JSON has no words for. */
+function jsonText (body: unknown): string | null {
+  try {
+    return JSON.stringify(body) ?? null
+  } catch {
+    return null
+  }
 }
 
 /** Sends requests to the app from inside, through its whole lifecycle. */
