@@ -1,3 +1,6 @@
+/** A longer timer would fire at once. */
+export const LONGEST_TIMER_MS = 2 ** 31 - 1
+
 /** What comes after `ms` milliseconds is too late, and rejects. `idle`: waiting for it alone does not keep the process alive. */
 export async function inTime<T> (ms: number, result: Promise<T>, { idle = false }: { idle?: boolean } = {}): Promise<T> {
   return await new Promise((resolve, reject) => {

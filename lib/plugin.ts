@@ -94,8 +94,8 @@ async function responseCachePlugin (app: FastifyInstance, options: ResponseCache
   const client: Cache = new Cache(store, settings, { warmer, counters })
   const engine = new ResponseCache({ store, clock: settings.clock })
   const attached: AttachedRoute[] = []
-  const closing = new AbortController()
-  const shared = sharingOf(store, { ...settings, counters, closed: closing.signal, hot })
+  const [closing, ending] = [new AbortController(), new AbortController()]
+  const shared = sharingOf(store, { ...settings, counters, closed: closing.signal, ended: ending.signal, hot })
   const attaching: Attaching = { settings, engine, client, shared, repeater, getHandlers: new WeakSet(), cachedUrls: new Set() }
 
   app.decorate('cache', client)
@@ -113,7 +113,9 @@ async function responseCachePlugin (app: FastifyInstance, options: ResponseCache
   // Before the app ends what handlers use.
   app.addHook('preClose', async () => {
     warmer.close()
-    await endBehind(shared, closing)
+    closing.abort()
+    await endBehind(shared)
+    ending.abort()
   })
   app.addHook('onClose', async () => { await client.close() })
   if (hasRoutes(app)) refuseUnattachedRoutes(app)
@@ -169,16 +171,15 @@ function addTargets (this: FastifyReply, targets: InvalidationTargets): FastifyR
   return this
 }
 
-/** What runs in the background ends, and nothing begins any more. A handler that hangs is not waited for. */
-async function endBehind ({ behind }: Sharing, closing: AbortController): Promise<void> {
-  closing.abort()
+/** Waits for what runs in the background; not for a handler that hangs. */
+async function endBehind ({ behind }: Sharing): Promise<void> {
   await inTime(CLOSE_MS, Promise.all(behind), { idle: true }).catch(() => {})
 }
 
-function sharingOf (store: GuardedStore, { clock, counters, closed, hot }: PluginSettings & { counters: Counters, closed: AbortSignal, hot: HotTracker<HotHit> | undefined }): Sharing {
+function sharingOf (store: GuardedStore, { clock, counters, closed, ended, hot }: PluginSettings & Pick<Sharing, 'counters' | 'closed' | 'ended' | 'hot'>): Sharing {
   setMaxListeners(0, closed) // one for each lease that is waited for
   return {
-    fills: new Fills(), uncacheable: new UncacheableMemory(clock), rests: new Rests(clock), leases: store.leases, counters, behind: new Set(), random: Math.random, closed, hot
+    fills: new Fills(), uncacheable: new UncacheableMemory(clock), rests: new Rests(clock), leases: store.leases, counters, behind: new Set(), random: Math.random, closed, ended, hot
   }
 }
 

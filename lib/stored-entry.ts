@@ -163,8 +163,14 @@ function isVaryField (field: unknown): boolean {
 export function isNewer (there: Entry, coming: Entry): boolean {
   if (coming.kind === 'value' && coming.origin === 'set') return false
   if (there.filled.incarnation !== coming.filled.incarnation) return false
-  return there.filled.stamp > coming.filled.stamp ||
-    (there.filled.stamp === coming.filled.stamp && there.kind === 'value' && there.origin === 'set')
+  if (there.filled.stamp !== coming.filled.stamp) return there.filled.stamp > coming.filled.stamp
+  if (there.kind === 'value') return there.origin === 'set'
+  return coming.kind === 'response' && begunAt(there) > begunAt(coming)
+}
+
+/** When its handler began. */
+export function begunAt ({ storedAt, costMs }: StoredResponse): number {
+  return storedAt - costMs
 }
 
 /** About how much memory the entry takes, in bytes: its body, its texts at two bytes a character, and the objects around them. */

@@ -4,7 +4,8 @@ import type { StoredResponse } from '../stored-entry.ts'
 export type FillResult =
   | { readonly how: 'stored', readonly response: StoredResponse }
   | { readonly how: 'uncacheable' }
-  | { readonly how: 'failed' }
+  /** `isExcused`: the handler is not to be left alone for that. */
+  | { readonly how: 'failed', readonly isExcused?: boolean }
 
 /** What a request that waited is to do. */
 export type WakeUp =

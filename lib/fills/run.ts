@@ -83,8 +83,9 @@ export class Run {
   }
 
   /** Whether the next try has to wait. In the background also after an answer that brought nothing. */
-  isFailure ({ how }: FillResult): boolean {
-    return !this.#end.closed.aborted && (how === 'failed' || (this.isBehind && how === 'uncacheable'))
+  isFailure (result: FillResult): boolean {
+    if (this.#end.closed.aborted) return false
+    return result.how === 'failed' ? result.isExcused !== true : this.isBehind && result.how === 'uncacheable'
   }
 
   /** `stored`: whether the store has kept the response; only then do other processes hear of it. */

@@ -1,4 +1,5 @@
 import { variesMatch, type RequestHeaders } from '../http/vary.ts'
+import type { StoreKey } from '../store/store.ts'
 import type { StoredResponse } from '../stored-entry.ts'
 
 type Vary = StoredResponse['vary']
@@ -15,6 +16,8 @@ const FIRST_MS = 5000
 const LONGEST_MS = 120_000
 const MOST_KEYS = 10_000
 const MOST_VARIANTS = 16
+/** Characters: clients choose how long a value is. */
+const LONGEST_VARY = 500
 
 /**
  * Answers that were not storable, by key and variant: requests for them run their handlers at once. Waiting for such an answer would
@@ -30,9 +33,9 @@ export class UncacheableMemory {
   }
 
   /** Whether a request is to run its handler at once. Asked once for each request: the first one after the time gets a no. */
-  has (key: string, headers: RequestHeaders): boolean {
+  has ({ id }: StoreKey, headers: RequestHeaders): boolean {
     if (this.#variants.size === 0) return false
-    const variants = this.#variants.get(key)
+    const variants = this.#variants.get(id)
     if (variants === undefined) return false
     const now = this.#now()
     let isOver = false
@@ -54,24 +57,26 @@ export class UncacheableMemory {
   }
 
   /** Each time longer, as long as it goes on. */
-  note (key: string, vary: Vary): void {
-    const others = this.#variants.get(key) ?? []
+  note ({ id }: StoreKey, vary: Vary): void {
+    if (vary.reduce((sum, [name, value]) => sum + name.length + (value?.length ?? 0), 0) > LONGEST_VARY) return
+    const others = this.#variants.get(id) ?? []
     const same = others.find((variant) => isSame(variant.vary, vary))
     const now = this.#now()
     if (same !== undefined && isAhead(same, now) && !same.isProbed) return // run by many at once
     const forMs = same === undefined ? FIRST_MS : Math.min(2 * same.forMs, LONGEST_MS)
-    this.#variants.delete(key) // so that the oldest come first
-    this.#variants.set(key, [...others.filter((variant) => variant !== same), { vary, forMs, until: now + forMs, isProbed: false }].slice(-MOST_VARIANTS))
+    this.#variants.delete(id) // so that the oldest come first
+    this.#variants.set(id, [...others.filter((variant) => variant !== same), { vary, forMs, until: now + forMs, isProbed: false }].slice(-MOST_VARIANTS))
     if (this.#variants.size > MOST_KEYS) this.#variants.delete(this.#variants.keys().next().value!)
   }
 
   /** A request with these header fields was given a storable response. */
-  forget (key: string, headers: RequestHeaders): void {
-    const variants = this.#variants.get(key)
+  forget ({ id }: StoreKey, headers: RequestHeaders): void {
+    if (this.#variants.size === 0) return
+    const variants = this.#variants.get(id)
     if (variants === undefined) return
     const left = variants.filter(({ vary }) => !variesMatch(vary, headers))
-    if (left.length > 0) this.#variants.set(key, left)
-    else this.#variants.delete(key)
+    if (left.length > 0) this.#variants.set(id, left)
+    else this.#variants.delete(id)
   }
 }
 

@@ -1,4 +1,5 @@
 import leven from 'leven'
+import { LONGEST_TIMER_MS } from '../deadline.ts'
 import { expectedGot, InvalidOptionError, UnknownOptionError } from '../errors.ts'
 import { DURATION_EXPECTED, durationToMs } from './duration.ts'
 
@@ -42,6 +43,11 @@ export const boolean: Rule = { expected: 'true or false', accepts: (value) => ty
 export const func: Rule = { expected: 'a function', accepts: (value) => typeof value === 'function' }
 export const duration: Rule = { expected: DURATION_EXPECTED, accepts: (value) => durationToMs(value) !== undefined }
 export const positiveDuration: Rule = { expected: `${DURATION_EXPECTED}, above 0`, accepts: (value) => (durationToMs(value) ?? 0) > 0 }
+/** Of something that a timer waits for. */
+export const timerDuration: Rule = {
+  expected: `${DURATION_EXPECTED}, above 0 and below 25 days`,
+  accepts: (value) => { const ms = durationToMs(value) ?? 0; return ms > 0 && ms <= LONGEST_TIMER_MS }
+}
 export const object: Rule = { expected: 'an object', accepts: isPlainObject }
 
 export const positiveInteger: Rule = {

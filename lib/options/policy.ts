@@ -1,7 +1,8 @@
 import type { AdaptiveOptions } from '../adaptive-ttl.ts'
+import { LONGEST_TIMER_MS } from '../deadline.ts'
 import { expectedGot, InvalidOptionError, MethodError, MissingTtlError, OptionConflictError } from '../errors.ts'
 import { labelsOf, type InvalidationTargets } from '../marks/targets.ts'
-import { boolean, checkOptions, duration, either, fieldNames, func, isPlainObject, object, listOf, namespaceName, oneOf, positiveDuration, positiveInteger, tagList, type Rule, type Rules } from './check.ts'
+import { boolean, checkOptions, duration, either, fieldNames, func, isPlainObject, object, listOf, namespaceName, oneOf, positiveDuration, positiveInteger, tagList, timerDuration, type Rule, type Rules } from './check.ts'
 import type { CacheReply, CacheRequest } from './cache-request.ts'
 import { durationToMs } from './duration.ts'
 import type { WantedWindows } from '../http/freshness.ts'
@@ -104,8 +105,8 @@ const ROUTE_RULES: Rules<RouteCacheOptions> = {
   staleWhileRevalidate: duration,
   staleIfError: duration,
   refreshThrottle: duration,
-  softTimeout: positiveDuration,
-  hardTimeout: positiveDuration,
+  softTimeout: timerDuration,
+  hardTimeout: timerDuration,
   refreshAhead: boolean,
   adaptiveTtl: object,
   jitter: { expected: 'a number from 0 to 0.5', accepts: (value) => typeof value === 'number' && value >= 0 && value <= 0.5 },
@@ -118,9 +119,13 @@ const ADAPTIVE_RULES: Rules<AdaptiveTtlOptions> = {
   maxStaleFraction: { expected: 'a number above 0 and below 1', accepts: (value) => typeof value === 'number' && value > 0 && value < 1 }
 }
 
+function isMs (value: unknown, least: number): boolean {
+  return Number.isSafeInteger(value) && (value as number) >= least && (value as number) <= LONGEST_TIMER_MS
+}
+
 const LOCK_RULES: Rules<LockOptions> = {
-  waitMs: positiveInteger,
-  leaseMs: { expected: 'a whole number of milliseconds from 100', accepts: (value) => Number.isSafeInteger(value) && (value as number) >= 100 }
+  waitMs: { expected: `a whole number of milliseconds from 1 to ${LONGEST_TIMER_MS}`, accepts: (value) => isMs(value, 1) },
+  leaseMs: { expected: `a whole number of milliseconds from 100 to ${LONGEST_TIMER_MS}`, accepts: (value) => isMs(value, 100) }
 }
 
 /** Throws unless these are valid options, and their ttl is one that `ttls` or a duration explains. */

@@ -240,10 +240,15 @@ function constraintText (value: unknown): string {
 
 /** The body as the handler will see it. One that no parser has read is an input that the key cannot cover. */
 function parsedBody (request: FastifyRequest): unknown {
-  const { body, headers } = request
-  const wasSent = headers['transfer-encoding'] !== undefined || Number(headers['content-length'] ?? 0) > 0 || goesOnAfterHeaders(request.raw)
-  if (wasSent && body === undefined) throw new UnkeyableError('the body was sent, but is not parsed when the key is made')
+  const { body, raw } = request
+  if (wasBodySent(raw) && body === undefined) throw new UnkeyableError('the body was sent, but is not parsed when the key is made')
   return body
+}
+
+/** RFC 9112 section 6, and for HTTP/2. */
+export function wasBodySent (raw: FastifyRequest['raw']): boolean {
+  const { headers } = raw
+  return headers['transfer-encoding'] !== undefined || Number(headers['content-length'] ?? 0) > 0 || goesOnAfterHeaders(raw)
 }
 
 /** Whether a request over HTTP/2 goes on after its header fields: there a body needs neither of the fields that tell of one. */

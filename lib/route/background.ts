@@ -2,7 +2,7 @@ import type { Run } from '../fills/run.ts'
 import type { Logger } from '../logger.ts'
 import type { LookupResult, Miss, Stale } from '../response-cache.ts'
 import type { Asking, Collapsing, Sharing, StartBehind } from './collapsing.ts'
-import { repeatable, type Purpose, type Repeatable, type Repeater } from './repeat.ts'
+import { bodyDigest, repeatable, type Purpose, type Repeatable, type Repeater } from './repeat.ts'
 import type { Turn } from './turn.ts'
 
 export interface BackgroundParts {
@@ -32,8 +32,9 @@ export class Background {
       if (repeated === undefined) return false
       const ask: Asking = { admitted, askedAt, headers: { ...request.headers }, isHead: false, isGone: () => false }
       const result = forAnew(found)
+      const body = bodyDigest(request)
       const running = collapsing.leadBehind(fill, ask, result).then(async (run) => {
-        if (run !== undefined) await this.#send(repeated, { run, key: admitted.key.text, result })
+        if (run !== undefined) await this.#send(repeated, { run, key: admitted.key.text, body, result })
       })
       shared.behind.add(running)
       void running.finally(() => { shared.behind.delete(running) })
@@ -42,15 +43,15 @@ export class Background {
   }
 
   async #send (repeated: Repeatable, purpose: Extract<Purpose, { run: Run }>): Promise<void> {
-    const { logger, repeater, route, shared: { closed, counters } } = this.#parts
+    const { logger, repeater, route, shared: { closed, counters, ended } } = this.#parts
     const { run } = purpose
     let fault: unknown
     let status: number | undefined
     counters.refreshes++
     try {
-      status = await repeater.send(repeated, purpose, closed)
-      // A guard has answered: the run has not begun, and never will.
-      if (run.take()) run.settle({ how: 'failed' })
+      status = await repeater.send(repeated, purpose, ended)
+      // A guard has answered this client: the run has not begun, and never will. For others it may.
+      if (run.take()) run.settle({ how: 'failed', isExcused: true })
     } catch (thrown) {
       fault = thrown
       run.settle({ how: 'failed' })

@@ -29,8 +29,10 @@ export interface Sharing {
   readonly behind: Set<Promise<void>>
   /** From 0 to 1, as `Math.random`. */
   readonly random: () => number
-  /** Aborts when the app closes. */
+  /** Aborts when the app closes: nothing begins any more. */
   readonly closed: AbortSignal
+  /** Aborts when the app waits no longer for what runs in the background. */
+  readonly ended: AbortSignal
 }
 
 /** A request that found nothing fresh. */
@@ -61,6 +63,9 @@ interface Waiting extends Asking {
   readonly startBehind: StartBehind
 }
 
+/** So many run in the background of a process at once: clients wait for none of them, so that nothing else keeps one from starting many. */
+const MOST_BEHIND = 100
+
 /** Of handlers that hang. */
 const LONGEST_RUN_MS = 30_000
 
@@ -82,7 +87,7 @@ export class Collapsing {
 
   /** Whether the answers are known to be for single clients. */
   isForOne ({ key }: Admitted, headers: RequestHeaders): boolean {
-    return this.#shared.uncacheable.has(key.text, headers)
+    return this.#shared.uncacheable.has(key, headers)
   }
 
   /** A run that nobody waits for: they could not be given its answer. */
@@ -111,9 +116,9 @@ export class Collapsing {
 
   /** Makes a new response in the background, unless somebody does already, or it has failed a moment ago. False: this request cannot be repeated. */
   refresh (result: Stale | Hit, asking: Asking, startBehind: StartBehind): boolean {
-    const { fills, rests, closed } = this.#shared
+    const { behind, fills, rests, closed } = this.#shared
     const group = groupOf(asking, result)
-    if (closed.aborted || rests.leftMs(group) > 0 || this.#fillToJoin(group) !== undefined) return true
+    if (closed.aborted || behind.size >= MOST_BEHIND || rests.leftMs(group) > 0 || this.#fillToJoin(group) !== undefined) return true
     const fill = fills.begin(group, performance.now())
     if (startBehind(fill)) return true
     fill.settle({ how: 'failed' })
@@ -127,21 +132,21 @@ export class Collapsing {
   async leadBehind (fill: Fill, asking: Asking, result: Stale | Miss): Promise<Run | undefined> {
     const waiting: Waiting = { ...asking, result, group: fill.group, beganAt: performance.now(), startBehind: () => false }
     const decision = await this.#lead(fill, waiting, { isBehind: true })
-    return decision.do === 'run' ? decision.run : undefined
+    return decision?.do === 'run' ? decision.run : undefined
   }
 
   /** Somebody has to make the response: this request, or one that it waits for. Never rejects. */
   async #decide (waiting: Waiting): Promise<Decision> {
-    const { asking, result, group } = { asking: waiting, ...waiting }
+    const { isHead, result, group } = waiting
     const { lock, softMs, hardMs } = this.#policy
-    if (lock === false || this.#shared.closed.aborted) return this.runAlone(result, asking)
+    if (lock === false || this.#shared.closed.aborted) return this.runAlone(result, waiting)
     const running = this.#fillToJoin(group)
     if (running !== undefined) return await this.#wait(running, waiting)
-    if (asking.isHead) return this.runAlone(result, asking)
+    if (isHead) return this.runAlone(result, waiting)
     const fill = this.#shared.fills.begin(group, performance.now())
     const mustAnswerInTime = hardMs !== undefined || (softMs !== undefined && result.outcome === 'stale')
     if (mustAnswerInTime && waiting.startBehind(fill)) return await this.#wait(fill, waiting)
-    return await this.#lead(fill, waiting, { isBehind: false })
+    return await this.#lead(fill, waiting, { isBehind: false }) ?? this.runAlone(result, waiting)
   }
 
   #fillToJoin (group: string): Fill | undefined {
@@ -200,8 +205,8 @@ export class Collapsing {
     return await this.#decide({ ...waiting, result, group: groupOf(waiting, result) })
   }
 
-  /** Takes the lease that lets one process of all run the handler, and looks again: somebody may have been faster. */
-  async #lead (fill: Fill, waiting: Waiting, how: { isBehind: boolean }): Promise<Decision> {
+  /** Takes the lease that lets one process of all run the handler, and looks again: somebody may have been faster. In the background there may be nothing to do. */
+  async #lead (fill: Fill, waiting: Waiting, how: { isBehind: boolean }): Promise<Decision | undefined> {
     const answer = await this.#lease(fill, waiting, how)
     const { result } = waiting
     const lead = (more: { lease?: Lease } = {}): Decision => this.#start(waiting, result, { fill, isBehind: how.isBehind, ...more })
@@ -211,13 +216,14 @@ export class Collapsing {
       case 'held':
         if (!how.isBehind) return this.#late(waiting, { fill })
         fill.settle({ how: 'failed' })
-        return { do: 'refuse', reason: 'hard-timeout', error: new HandlerTimeoutError(this.#policy.route, this.#policy.hardMs ?? 0) } // to nobody
+        return undefined
       case 'granted':
       case 'ended': {
         const lease = answer.outcome === 'granted' ? answer.lease : undefined
         if (answer.outcome === 'ended' && answer.how === 'failed') return this.#rest(0, { fill, waiting }) ?? lead()
         if (answer.outcome === 'ended' && answer.how === 'uncacheable') {
           fill.settle({ how: 'uncacheable' })
+          if (how.isBehind) return undefined
           return this.runAlone(result, waiting)
         }
         const found = await this.#cache.lookUpLatest(waiting.admitted.key, waiting.headers)
@@ -233,7 +239,7 @@ export class Collapsing {
   }
 
   /** Another process has stored something which is not for this request, or is gone already. */
-  async #again (found: LookupResult, fill: Fill, { waiting, how }: { waiting: Waiting, how: { isBehind: boolean } }): Promise<Decision> {
+  async #again (found: LookupResult, fill: Fill, { waiting, how }: { waiting: Waiting, how: { isBehind: boolean } }): Promise<Decision | undefined> {
     const other = responseOf(found)
     if (how.isBehind || other === undefined || found.outcome === 'stale' || groupOf(waiting, found) === fill.group) return await this.#lead(fill, waiting, how)
     // It tells what responses of this key are selected by: those who wait are of several groups.
@@ -271,11 +277,12 @@ export class Collapsing {
     }
     const { closed, rests } = this.#shared
     const restMs = found.outcome === 'stale' || parts.isBehind === true ? this.#policy.throttleMs : undefined
+    // By now: handlers may change header fields.
+    const group = restMs === undefined && rests.isEmpty ? '' : groupOf(asking, found)
     const onEnd = (result: FillResult): void => {
       this.#running--
-      if (result.how === 'stored') {
-        if (!rests.isEmpty) rests.end(groupOf(asking, found))
-      } else if (restMs !== undefined && run.isFailure(result)) rests.begin(groupOf(asking, found), restMs)
+      if (result.how === 'stored') rests.end(group)
+      else if (restMs !== undefined && run.isFailure(result)) rests.begin(group, restMs)
     }
     this.#running++
     const run: Run = new Run(parts, { restMs, isCounted: this.#policy.maxFills < Infinity, closed, onEnd })

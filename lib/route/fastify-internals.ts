@@ -15,8 +15,17 @@ function internal (owner: object, description: string): unknown {
 
 /** Whether the reply has trailers; `reply.hasTrailer()` asks for one by name only. Unknown counts as none. */
 export function hasTrailers (reply: FastifyReply): boolean {
+  return trailersOf(reply) !== null
+}
+
+/** Takes away the trailers that a handler has set. */
+export function removeTrailers (reply: FastifyReply): void {
+  for (const name of Object.keys(trailersOf(reply) ?? {})) reply.removeTrailer(name)
+}
+
+function trailersOf (reply: FastifyReply): object | null {
   const trailers = internal(reply, 'fastify.reply.trailers')
-  return typeof trailers === 'object' && trailers !== null
+  return typeof trailers === 'object' ? trailers : null
 }
 
 /** Those of these hooks that an instance has of its own or from its parents, or `undefined` when they cannot be known. */

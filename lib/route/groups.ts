@@ -1,8 +1,8 @@
 import type { MissReason } from '../http/cache-status.ts'
-import { selectingValue } from '../http/vary.ts'
+import { selectingValue, type RequestHeaders } from '../http/vary.ts'
 import type { LookupResult, Miss, Stale } from '../response-cache.ts'
 import type { StoredResponse } from '../stored-entry.ts'
-import type { Asking } from './collapsing.ts'
+import type { Admitted } from './admission.ts'
 
 export function reasonOf (result: Stale | Miss): MissReason {
   return result.outcome === 'stale' ? 'stale' : result.reason
@@ -13,7 +13,7 @@ export function responseOf (result: LookupResult): StoredResponse | undefined {
 }
 
 /** One response is for all requests of a group: the key, with the values of the header fields that are known to select a response of it. */
-export function groupOf ({ admitted, headers }: Asking, result: LookupResult): string {
+export function groupOf ({ admitted, headers }: { readonly admitted: Admitted, readonly headers: RequestHeaders }, result: LookupResult): string {
   const vary = responseOf(result)?.vary ?? []
   let group = admitted.key.text
   for (const [name] of vary) {

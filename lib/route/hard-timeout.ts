@@ -12,18 +12,32 @@ export function withHardTimeout ({ handler }: RouteOptions, { hardMs, route }: {
     const answer: unknown = handler.call(this, request, reply)
     const exchange = request[kExchange]
     if (exchange?.outcome !== 'miss' || exchange.run.isBehind || reply.sent) return answer
-    let giveUp = (fault: Error): void => { void reply.send(fault) } // of a handler that answers by `reply.send()`
+    const { send } = reply
+    let giveUp = (fault: Error): void => { void send.call(reply, fault) } // of a handler that answers by `reply.send()`
     const timer = setTimeout(() => {
       if (isAnswering(request, reply)) return
       exchange.isTooLate = true
       reply.header('retry-after', '1')
       giveUp(new HandlerTimeoutError(route, hardMs))
     }, Math.max(0, exchange.askedAt + hardMs - performance.now()))
-    reply.raw.once('close', () => { clearTimeout(timer) })
+    // From then on it is answering, however long other hooks take to send that.
+    const inTime = (): void => { clearTimeout(timer) }
+    reply.raw.once('close', inTime)
+    reply.send = function (payload) {
+      inTime()
+      return send.call(this, payload)
+    }
     if (!isPromise(answer)) return answer
     return new Promise((resolve, reject) => {
       giveUp = reject
-      answer.then(resolve, reject)
+      answer.then((payload) => {
+        inTime()
+        resolve(payload)
+      }, (fault: unknown) => {
+        inTime()
+        if (exchange.isTooLate === true) request.log.warn({ err: fault }, 'a handler failed after its hardTimeout')
+        reject(fault)
+      })
     })
   }
 }

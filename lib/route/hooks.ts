@@ -1,6 +1,7 @@
 import type { FastifyReply, FastifyRequest, HookHandlerDoneFunction } from 'fastify'
 import { Readable } from 'node:stream'
 import type { StaleReason } from '../http/cache-status.ts'
+import type { Run } from '../fills/run.ts'
 import { isDueAhead } from '../http/freshness.ts'
 import type { RoutePolicy } from '../options/policy.ts'
 import type { LookupResult, Miss, ResponseCache, Stale } from '../response-cache.ts'
@@ -11,7 +12,7 @@ import { forAnew, type Background } from './background.ts'
 import type { Collapsing, Decision, Sharing } from './collapsing.ts'
 import { kExchange, type ExchangeState } from './exchange.ts'
 import { hideUncovered } from './hide-uncovered.ts'
-import { purposeOf, type Purpose } from './repeat.ts'
+import { bodyDigest, purposeOf, type Purpose } from './repeat.ts'
 import { asStored, ownBytes, sentBody, setStoredFields, setStoredFieldsInstead } from './stored-reply.ts'
 import type { ResponseRecorder } from './response-recorder.ts'
 import { asking, endWithAnswer, type Turn } from './turn.ts'
@@ -76,6 +77,8 @@ export class RouteHooks {
       this.#proceed(found, turn, { isForOne })
       return
     }
+    // Known from now on, also when the client goes away meanwhile: what is repeated in the background comes from there.
+    void request.raw.socket.remoteAddress
     // Never rejects; `done` receives what a hit cannot send.
     void found.then((result) => { this.#later(turn, () => { this.#proceed(result, turn, { isForOne }) }) })
   }
@@ -134,8 +137,7 @@ export class RouteHooks {
       this.#follow(atOnce, turn)
       return
     }
-    // Never rejects.
-    void collapsing.decide(result, ask, startBehind).then((decision) => { this.#later(turn, () => { this.#follow(decision, turn) }) })
+    collapsing.decide(result, ask, startBehind).then((decision) => { this.#later(turn, () => { this.#follow(decision, turn) }) }, turn.done)
   }
 
   #follow (decision: Decision, turn: Turn): void {
@@ -181,7 +183,7 @@ export class RouteHooks {
           sentUrl: request.originalUrl,
           fieldsBefore: reply.getHeaders()
         }
-        if (run.isWatched) endWithAnswer(run, reply, () => { this.#parts.recorder.hijacked(request) })
+        if (run.isWatched) endWithAnswer(run, reply, () => { this.#parts.recorder.hijacked(request, reply) })
         this.#runHandler(request, done)
       }
     }
@@ -189,17 +191,22 @@ export class RouteHooks {
 
   /** A request of the cache itself, which has come past the guards. */
   #repeat (purpose: Purpose, turn: Turn): void {
-    const { collapsing } = this.#parts
     const { admitted } = turn
     if ('run' in purpose) {
-      const isSame = purpose.key === admitted.key.text && purpose.run.take()
-      // Its guards found another user, or its body is read in another way: it is answered, and nothing comes of it.
-      if (!isSame) purpose.run.settle({ how: 'failed' })
-      this.#follow(isSame ? { do: 'run', run: purpose.run, result: purpose.result } : collapsing.runAlone(NOT_LOOKED_UP, asking(turn)), turn)
+      const isSame = purpose.key === admitted.key.text && purpose.body === bodyDigest(turn.request) && purpose.run.take()
+      if (isSame) this.#follow({ do: 'run', run: purpose.run, result: purpose.result }, turn)
+      else this.#endRepeat(turn, purpose.run)
       return
     }
     purpose.reached()
-    void this.#warm(purpose, turn).then((decision) => { this.#later(turn, () => { this.#follow(decision, turn) }) })
+    this.#warm(purpose, turn).then((decision) => { this.#later(turn, () => { this.#follow(decision, turn) }) }, turn.done)
+  }
+
+  /** Its guards found another user, or hooks have changed its body once more: nobody has asked for that. */
+  #endRepeat ({ request, reply }: Turn, run: Run): void {
+    run.settle({ how: 'failed' })
+    request[kExchange] = FAILED
+    void reply.code(409).send()
   }
 
   async #warm ({ freshForMs, report }: Extract<Purpose, { freshForMs: number }>, turn: Turn): Promise<Decision> {
@@ -229,7 +236,10 @@ export class RouteHooks {
     announcer.miss(reply, exchange, stored)
     if (!run.isBehind) return passedOn
     // Nobody reads it; of a stream, only the copy that is kept aside.
-    if (passedOn instanceof Readable) passedOn.on('error', () => {}).resume() // the recorder hears of it
+    if (passedOn instanceof Readable) {
+      passedOn.on('error', () => {}).resume() // the recorder hears of it
+      void run.ended.then(({ how }) => { if (how !== 'stored') passedOn.destroy() })
+    }
     return ''
   }
 

@@ -2,13 +2,15 @@ import type { FastifyInstance, FastifyRequest } from 'fastify'
 import inject, { type DispatchFunc, type InjectOptions } from 'light-my-request'
 import type { IncomingMessage } from 'node:http'
 import type { TLSSocket } from 'node:tls'
+import { digest, encodeValue } from '../cache-key.ts'
 import type { Run } from '../fills/run.ts'
 import type { Miss, Stale } from '../response-cache.ts'
+import { wasBodySent } from './admission.ts'
 
 /** What a repeated request is for: a run that waits for it, or a response that is to be there afterwards. */
 export type Purpose =
-  /** A run that has the lease, if the request turns out to have this key. */
-  | { readonly run: Run, readonly key: string, readonly result: Stale | Miss }
+  /** A run that has the lease, if the request turns out to have this key, and its body when it comes to the cache this digest. */
+  | { readonly run: Run, readonly key: string, readonly body: string | undefined, readonly result: Stale | Miss }
   /** `reached` is called when it has come to the cache, and `report` when something has come of it. */
   | { readonly freshForMs: number, reached: () => void, report: (outcome: Warmed) => void }
 
@@ -20,7 +22,8 @@ export interface Repeatable {
   readonly url: string
   readonly headers: Readonly<Record<string, string | string[]>>
   readonly body: string | Buffer | undefined
-  readonly socket: { readonly remoteAddress?: string | undefined, readonly encrypted?: boolean }
+  /** Without an address: a unix socket, or a request of the cache itself. */
+  readonly socket: { readonly remoteAddress: string | undefined, readonly encrypted?: boolean }
 }
 
 const kPurpose = Symbol('fastify-response-cache.purpose')
@@ -44,8 +47,8 @@ const NOT_REPEATED = new Set([
 ])
 
 /**
- * The request as it came, whatever hooks have made of it; undefined where its body cannot be written down again. HEAD becomes GET, whose
- * response answers it.
+ * The request as it came: its header fields whatever hooks have made of them, its body as they left it. Undefined where that cannot be
+ * written down again. HEAD becomes GET, whose response answers it.
  */
 export function repeatable (request: FastifyRequest, sentUrl: string): Repeatable | undefined {
   const { raw } = request
@@ -63,7 +66,7 @@ export function repeatable (request: FastifyRequest, sentUrl: string): Repeatabl
 
 /** The fields as they were received: hooks may have changed those that Node made of them. */
 function sentHeaders ({ rawHeaders }: IncomingMessage): Record<string, string | string[]> {
-  const headers: Record<string, string | string[]> = {}
+  const headers: Record<string, string | string[]> = Object.create(null)
   for (let at = 0; at + 1 < rawHeaders.length; at += 2) {
     const name = rawHeaders[at]!.toLowerCase()
     if (NOT_REPEATED.has(name) || (name.startsWith(':') && name !== ':authority')) continue
@@ -73,16 +76,19 @@ function sentHeaders ({ rawHeaders }: IncomingMessage): Record<string, string | 
   return headers
 }
 
-/** `null`: a body that was not read yet, or parsed into something that cannot be written again as it came. */
-function bodyText ({ body, headers, raw }: FastifyRequest): string | Buffer | undefined | null {
-  if (body === undefined) return hasBody(raw) ? null : undefined
-  if (typeof body === 'string' || Buffer.isBuffer(body)) return body
-  return /^application\/(?:[\w.+-]+\+)?json\b/i.test(headers['content-type'] ?? '') ? jsonText(body) : null
+/** What tells bodies apart; undefined without one. Throws on what cannot be written down. */
+export function bodyDigest ({ body }: FastifyRequest): string | undefined {
+  return body === undefined || body === null ? undefined : digest(encodeValue(body))
 }
 
-/** RFC 9112 section 6: what says that there is one. */
-function hasBody ({ headers }: IncomingMessage): boolean {
-  return headers['transfer-encoding'] !== undefined || Number(headers['content-length'] ?? 0) > 0
+/** `null`: a body that was not read yet, or parsed into something that cannot be written again as it came. */
+function bodyText ({ body, headers, raw }: FastifyRequest): string | Buffer | undefined | null {
+  if (body === undefined) return wasBodySent(raw) ? null : undefined
+  if (Buffer.isBuffer(body)) return body
+  const isJson = /^application\/(?:[\w.+-]+\+)?json\b/i.test(headers['content-type'] ?? '')
+  // A text of JSON may be the text that came, or what was in it.
+  if (typeof body === 'string') return isJson ? null : body
+  return isJson ? jsonText(body) : null
 }
 
 /** A parser of the app's own may have made something that JSON has no words for. */
@@ -104,12 +110,14 @@ export class Repeater {
 
   /** Resolves to the status of the answer. Rejects when there is none, and when the signal aborts. */
   async send (request: Repeatable, purpose: Purpose, signal: AbortSignal): Promise<number> {
-    const { remoteAddress = '127.0.0.1', encrypted } = request.socket
+    const { remoteAddress, encrypted } = request.socket
     const dispatch: DispatchFunc = (raw, response) => {
       const incoming = raw as unknown as IncomingMessage & Marked
       incoming.url = request.url // as it was sent, not as it would be written
       if (request.headers.host === undefined && request.headers[':authority'] !== undefined) delete incoming.headers.host
       if (request.headers['user-agent'] === undefined) delete incoming.headers['user-agent'] // light-my-request adds its own
+      // light-my-request has one of its own, that of this machine, which guards may trust.
+      Object.defineProperty(incoming.socket, 'remoteAddress', { value: remoteAddress })
       if (encrypted !== undefined) Object.assign(incoming.socket, { encrypted })
       incoming[kPurpose] = purpose
       this.#app.routing(incoming, response as never)
@@ -118,7 +126,6 @@ export class Repeater {
       method: request.method,
       url: 'http://localhost/',
       headers: { ...request.headers },
-      remoteAddress,
       signal,
       validate: false,
       ...request.body === undefined ? {} : { payload: request.body }

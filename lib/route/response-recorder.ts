@@ -48,6 +48,9 @@ interface Candidate {
 /** A stale response to this is wrong, also where it might be served. */
 const GONE = new Set([404, 410])
 
+/** What a condition or a range of the request made of a response that others may well be given. */
+const OF_CONDITIONS = new Set([206, 304, 412, 416])
+
 /** So long the rest of a stream is read after its client has gone. */
 const LINGER_MS = 30_000
 
@@ -90,9 +93,11 @@ export class ResponseRecorder {
   }
 
   /** The handler answers past Fastify: nobody else can be given that. */
-  hijacked (request: FastifyRequest): void {
-    const { admitted, run } = request[kExchange] as Miss
-    if (this.#policy.lock !== false) this.#uncacheable.note(admitted.key.text, [])
+  hijacked (request: FastifyRequest, reply: FastifyReply): void {
+    const { run } = request[kExchange] as Miss
+    this.#noteUncacheable(request, [])
+    // Nobody reads it, and it may have no end.
+    if (run.isBehind) reply.raw.on('error', () => {}).destroy()
     run.settle({ how: 'uncacheable' })
   }
 
@@ -169,8 +174,10 @@ export class ResponseRecorder {
   #end ({ exchange: { admitted, run }, request, reply }: Candidate, made: Made): true | NotStoredReason {
     if (made.stored !== true) return this.#refuse(request, reply, made.stored)
     const { response } = made
-    this.#uncacheable.forget(admitted.key.text, request.headers)
-    run.settle({ how: 'stored', response }, made.isKept)
+    this.#uncacheable.forget(admitted.key, request.headers)
+    // Who waits would not be given what was invalidated meanwhile, and would ask anew one after another.
+    if (this.#cache.isInvalidated(response, admitted.key)) run.settle({ how: 'failed', isExcused: true })
+    else run.settle({ how: 'stored', response }, made.isKept)
     void made.isKept.then((isKept) => { if (isKept) this.#counters.fills++ })
     if (response.filled === UNMARKED) return 'store-error'
     if (run.isLate) return 'lock-timeout'
@@ -183,12 +190,21 @@ export class ResponseRecorder {
       run.settle({ how: 'failed' })
       return reason
     }
-    if (GONE.has(reply.statusCode) && former !== undefined) this.#cache.forget(admitted.key)
-    // What is refreshed is there and may be served; that one answer was for its client alone does not change that.
-    const isRefresh = run.isBehind && former !== undefined
-    if (this.#policy.lock !== false && reason !== 'head' && !isRefresh && !run.isForOne) this.#uncacheable.note(admitted.key.text, varyOf(request, reply))
+    if (OF_CONDITIONS.has(reply.statusCode)) {
+      run.settle({ how: 'failed', isExcused: true })
+      return reason
+    }
+    if (GONE.has(reply.statusCode) && former !== undefined && !run.isLate) this.#cache.forget(admitted.key)
+    if (reason !== 'head' && !run.isForOne) this.#noteUncacheable(request, varyOf(request, reply))
     run.settle({ how: 'uncacheable' })
     return reason
+  }
+
+  #noteUncacheable (request: FastifyRequest, vary: StoredResponse['vary']): void {
+    const { admitted, former, run } = request[kExchange] as Miss
+    // What is refreshed is there and may be served; that one answer was for its client alone does not change that.
+    const isRefresh = run.isBehind && former !== undefined
+    if (this.#policy.lock !== false && !isRefresh) this.#uncacheable.note(admitted.key, vary)
   }
 
   #make ({ request, reply, exchange, headers, planned }: Candidate, payload: string | Buffer | null): Made {

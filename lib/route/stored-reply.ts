@@ -2,6 +2,7 @@ import type { FastifyReply, FastifyRequest } from 'fastify'
 import type { ResponseHeaders } from '../http/storability.ts'
 import { describesBytes } from '../http/stored-fields.ts'
 import type { StoredResponse } from '../stored-entry.ts'
+import { removeTrailers } from './fastify-internals.ts'
 
 /** Status and header fields of a stored response. Every hit comes here. */
 export function setStoredFields (reply: FastifyReply, response: StoredResponse): void {
@@ -16,11 +17,17 @@ export function setStoredFields (reply: FastifyReply, response: StoredResponse):
   }
 }
 
-/** The same in place of what a handler has set, of which nothing is left but cookies: a session's are for this client, whatever it is told. */
+/**
+ * The same in place of what a handler has set, of which nothing is left but cookies: a session's are for this client, whatever it is told,
+ * and then no other cache may keep it.
+ */
 export function setStoredFieldsInstead (reply: FastifyReply, response: StoredResponse, fieldsBefore: ResponseHeaders): void {
   for (const name of Object.keys(reply.getHeaders())) if (name !== 'set-cookie') reply.removeHeader(name)
   for (const [name, value] of Object.entries(fieldsBefore)) if (value !== undefined && name !== 'set-cookie') reply.header(name, value)
+  removeTrailers(reply)
+  reply.raw.statusMessage = ''
   setStoredFields(reply, response)
+  if (reply.hasHeader('set-cookie')) reply.header('cache-control', 'private')
 }
 
 /** Without a body and a content type, `undefined` keeps Fastify from adding one. */

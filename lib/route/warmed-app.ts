@@ -5,7 +5,7 @@ import type { Repeater, Warmed } from './repeat.ts'
 /** The app as warming sees it: a GET goes through its whole lifecycle. */
 export function warmedApp (app: FastifyInstance, repeater: Repeater): WarmedApp {
   // In the key is the protocol.
-  const socket = 'setSecureContext' in app.server ? { encrypted: true } : {}
+  const socket = { remoteAddress: undefined, ...'setSecureContext' in app.server ? { encrypted: true } : {} }
   return {
     async fill ({ url, headers }, { freshForMs, signal }) {
       let report!: (outcome: Warmed) => void

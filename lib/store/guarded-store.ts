@@ -1,8 +1,8 @@
 import { LocalHot, type HotStore } from '../warming/hot-store.ts'
-import { inTime, timer } from '../deadline.ts'
+import { inTime, LONGEST_TIMER_MS, timer } from '../deadline.ts'
 import { StoreUnavailableError, StoreUnsupportedError } from '../errors.ts'
 import { LocalEventLog, type EventLog } from '../events/event-log.ts'
-import { LocalLeases, type LeaseAnswer, type LeaseOptions, type Leases } from '../leases.ts'
+import { LocalLeases, type Lease, type LeaseAnswer, type LeaseOptions, type Leases } from '../leases.ts'
 import type { Logger } from '../logger.ts'
 import type { MarkKind } from '../marks/ledger.ts'
 import { LocalMarks, type Marks } from '../marks/marks.ts'
@@ -189,8 +189,11 @@ export class GuardedStore {
   }
 
   async #acquire (leases: Leases, name: string, how: LeaseOptions): Promise<LeaseAnswer> {
+    const { readMs, writeMs } = this.#options
     try {
-      return await leases.acquire(name, how)
+      // It bounds its wait itself, and each of its commands; a store of the user's may not.
+      const answer = await inTime(Math.min(how.waitMs + readMs + writeMs, LONGEST_TIMER_MS), leases.acquire(name, how), { idle: true })
+      return checkedAnswer(answer)
     } catch (fault) {
       const reason = this.#reason(fault)
       if (!this.#reading.isFailing) this.#writing.failed(reason)
@@ -239,6 +242,20 @@ export class GuardedStore {
       throw unconfirmed(operation, fault)
     }
   }
+}
+
+const OUTCOMES: ReadonlySet<unknown> = new Set(['granted', 'ended', 'held', 'resting'])
+
+function checkedAnswer (answer: LeaseAnswer): LeaseAnswer {
+  if (!OUTCOMES.has(answer?.outcome)) throw new TypeError('the store gave back something else than an answer of leases.acquire: expected an outcome of granted, ended, held or resting')
+  if (answer.outcome !== 'granted') return answer
+  const { lease } = answer
+  const release: Lease['release'] = async (...how) => {
+    try {
+      await lease.release(...how)
+    } catch { /* it ends by its time */ }
+  }
+  return { outcome: 'granted', lease: { get isLost () { return lease.isLost }, release } }
 }
 
 function unconfirmed (operation: string, fault: unknown): Error {

@@ -1,7 +1,7 @@
 import type { EventLog } from '../events/event-log.ts'
 import type { HotStore } from '../warming/hot-store.ts'
 import { RedisHot } from './redis-hot.ts'
-import { decodeEntry, encodeEntry, type Entry } from '../stored-entry.ts'
+import { begunAt, decodeEntry, encodeEntry, type Entry } from '../stored-entry.ts'
 import type { ConnectedRedis, RedisOption } from './redis-client.ts'
 import { openRedis, type OpenRedis } from './redis-connection.ts'
 import { RedisEvents } from './redis-events.ts'
@@ -26,12 +26,16 @@ local function read (from, to)
   local bytes = redis.pcall('GETRANGE', KEYS[1], from, to)
   return type(bytes) == 'string' and bytes or ''
 end
+local function begunAt (entry)
+  return type(entry.storedAt) == 'number' and type(entry.costMs) == 'number' and entry.storedAt - entry.costMs or -1
+end
 local a, b, c, d = string.byte(read(8, 11), 1, 4)
 if d then
   local isEntry, entry = pcall(cjson.decode, read(16, 15 + ((a * 256 + b) * 256 + c) * 256 + d))
   if isEntry and type(entry) == 'table' and type(entry.filled) == 'table' and entry.filled.incarnation == ARGV[3] then
     local there, stamp = entry.filled.stamp, tonumber(ARGV[4])
-    if type(there) == 'number' and there > stamp or (there == stamp and entry.origin == 'set') then return 0 end
+    if type(there) == 'number' and there > stamp then return 0 end
+    if there == stamp and (entry.origin == 'set' or begunAt(entry) > tonumber(ARGV[5])) then return 0 end
   end
 end
 redis.call('SET', KEYS[1], ARGV[1], 'PX', ARGV[2])
@@ -103,7 +107,8 @@ export class RedisStore implements Store {
       await client.set(name, frame, { expiration: { type: 'PX', value: ttlMs } })
     } else {
       const { incarnation, stamp } = entry.filled
-      await client.eval(PRODUCED_SCRIPT, { keys: [name], arguments: [frame, String(ttlMs), incarnation, String(stamp)] })
+      const begun = entry.kind === 'response' ? String(begunAt(entry)) : 'inf'
+      await client.eval(PRODUCED_SCRIPT, { keys: [name], arguments: [frame, String(ttlMs), incarnation, String(stamp), begun] })
     }
   }
 

@@ -62,18 +62,18 @@ function dropOldest (redis: SimulatedRedis, key: string, { most, dropped, heads 
 
 /** The script for produced values of `lib/store/redis-store.ts`. */
 export function runProducedScript (redis: SimulatedRedis, key: string, args: ReadonlyArray<string | Buffer>): number {
-  const [frame, ttlMs, incarnation, stamp] = args as [Buffer, string, string, string]
+  const [frame, ttlMs, incarnation, stamp, begun] = args as [Buffer, string, string, string, string]
   const there = redis.get(key) ?? Buffer.alloc(0)
   if (there.length >= 12) {
-    const { filled, origin } = headerOf(there.toString('utf8', 16, 16 + there.readUInt32BE(8)))
+    const { filled, origin, storedAt, costMs = NaN } = headerOf(there.toString('utf8', 16, 16 + there.readUInt32BE(8)))
     const own = Number(stamp)
-    if (filled?.incarnation === incarnation && (filled.stamp > own || (filled.stamp === own && origin === 'set'))) return 0
+    if (filled?.incarnation === incarnation && (filled.stamp > own || (filled.stamp === own && (origin === 'set' || (storedAt ?? NaN) - costMs > Number(begun.replace('inf', 'Infinity')))))) return 0
   }
   redis.set(key, frame, Number(ttlMs))
   return 1
 }
 
-function headerOf (json: string): { origin?: string, filled?: { incarnation: string, stamp: number } } {
+function headerOf (json: string): { origin?: string, storedAt?: number, costMs?: number, filled?: { incarnation: string, stamp: number } } {
   try {
     return JSON.parse(json) as ReturnType<typeof headerOf>
   } catch {
