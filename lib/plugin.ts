@@ -177,7 +177,7 @@ async function endBehind ({ behind }: Sharing): Promise<void> {
 }
 
 function sharingOf (store: GuardedStore, { clock, counters, closed, ended, hot }: PluginSettings & Pick<Sharing, 'counters' | 'closed' | 'ended' | 'hot'>): Sharing {
-  setMaxListeners(0, closed) // one for each lease that is waited for
+  setMaxListeners(0, closed, ended) // one for each lease that is waited for, and for each run in the background
   return {
     fills: new Fills(), uncacheable: new UncacheableMemory(clock), rests: new Rests(clock), leases: store.leases, counters, behind: new Set(), random: Math.random, closed, ended, hot
   }
