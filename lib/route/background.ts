@@ -2,7 +2,7 @@ import type { Run } from '../fills/run.ts'
 import type { Logger } from '../logger.ts'
 import type { LookupResult, Miss, Stale } from '../response-cache.ts'
 import type { Asking, Collapsing, Sharing, StartBehind } from './collapsing.ts'
-import { bodyDigest, repeatable, type Purpose, type Repeatable, type Repeater } from './repeat.ts'
+import { repeatable, type Purpose, type Repeatable, type Repeater } from './repeat.ts'
 import type { Turn } from './turn.ts'
 
 export interface BackgroundParts {
@@ -32,9 +32,8 @@ export class Background {
       if (repeated === undefined) return false
       const ask: Asking = { admitted, askedAt, headers: { ...request.headers }, isHead: false, isGone: () => false }
       const result = forAnew(found)
-      const body = bodyDigest(request)
       const running = collapsing.leadBehind(fill, ask, result).then(async (run) => {
-        if (run !== undefined) await this.#send(repeated, { run, key: admitted.key.text, body, result })
+        if (run !== undefined) await this.#send(repeated, { run, key: admitted.key.text, digest: repeated.digest, result })
       })
       shared.behind.add(running)
       void running.finally(() => { shared.behind.delete(running) })

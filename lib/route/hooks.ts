@@ -193,7 +193,7 @@ export class RouteHooks {
   #repeat (purpose: Purpose, turn: Turn): void {
     const { admitted } = turn
     if ('run' in purpose) {
-      const isSame = purpose.key === admitted.key.text && purpose.body === bodyDigest(turn.request) && purpose.run.take()
+      const isSame = purpose.key === admitted.key.text && purpose.digest === bodyDigest(turn.request) && purpose.run.take()
       if (isSame) this.#follow({ do: 'run', run: purpose.run, result: purpose.result }, turn)
       else this.#endRepeat(turn, purpose.run)
       return

@@ -9,8 +9,8 @@ import { wasBodySent } from './admission.ts'
 
 /** What a repeated request is for: a run that waits for it, or a response that is to be there afterwards. */
 export type Purpose =
-  /** A run that has the lease, if the request turns out to have this key, and its body when it comes to the cache this digest. */
-  | { readonly run: Run, readonly key: string, readonly body: string | undefined, readonly result: Stale | Miss }
+  /** A run that has the lease, if the request turns out to have this key, and its body has this digest when it comes to the cache. */
+  | { readonly run: Run, readonly key: string, readonly digest: string | undefined, readonly result: Stale | Miss }
   /** `reached` is called when it has come to the cache, and `report` when something has come of it. */
   | { readonly freshForMs: number, reached: () => void, report: (outcome: Warmed) => void }
 
@@ -22,6 +22,8 @@ export interface Repeatable {
   readonly url: string
   readonly headers: Readonly<Record<string, string | string[]>>
   readonly body: string | Buffer | undefined
+  /** Of the body as it is now. */
+  readonly digest: string | undefined
   /** Without an address: a unix socket, or a request of the cache itself. */
   readonly socket: { readonly remoteAddress: string | undefined, readonly encrypted?: boolean }
 }
@@ -55,11 +57,18 @@ export function repeatable (request: FastifyRequest, sentUrl: string): Repeatabl
   const body = raw.method === 'GET' || raw.method === 'HEAD' ? undefined : bodyText(request)
   if (body === null) return undefined
   const socket = raw.socket as Partial<TLSSocket>
+  let ofBody: string | undefined
+  try {
+    ofBody = bodyDigest(request)
+  } catch {
+    return undefined
+  }
   return {
     method: raw.method === 'HEAD' ? 'GET' : raw.method as Repeatable['method'],
     url: sentUrl,
     headers: sentHeaders(raw),
     body,
+    digest: ofBody,
     socket: { remoteAddress: socket.remoteAddress, ...socket.encrypted === undefined ? {} : { encrypted: socket.encrypted } }
   }
 }

@@ -14,7 +14,7 @@ export function warmedApp (app: FastifyInstance, repeater: Repeater): WarmedApp 
       const reached = (): void => { isReached = true }
       try {
         await app.ready()
-        const status = await repeater.send({ method: 'GET', url, headers, body: undefined, socket }, { freshForMs, reached, report }, signal)
+        const status = await repeater.send({ method: 'GET', url, headers, body: undefined, digest: undefined, socket }, { freshForMs, reached, report }, signal)
         return isReached ? await reported : { outcome: 'failed', reason: `answered with ${status} without the cache: by a guard, a route that is not cached, or past it` }
       } catch (fault) {
         return { outcome: 'failed', reason: (fault as Error).message }
