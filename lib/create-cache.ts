@@ -13,7 +13,7 @@ import { TieredStore } from './store/tiered-store.ts'
 export function createCache (options: CacheOptions = {}): Cache {
   const settings = cacheSettings(options)
   const store = openStore(settings)
-  const warmer = new Warmer({ getOrSet: (...args) => cache.getOrSet(...args), leases: store.leases, logger: settings.logger })
+  const warmer = new Warmer({ getOrSet: (...args) => cache.getOrSet(...args), has: (key) => cache.has(key), connected: () => store.connectedSoon(), leases: store.leases, logger: settings.logger })
   const cache: Cache = new Cache(store, settings, { warmer })
   return cache
 }

@@ -90,7 +90,7 @@ async function responseCachePlugin (app: FastifyInstance, options: ResponseCache
   const { logger, warm } = settings
   const repeater = new Repeater(app)
   const hot = warm?.countHits === true ? new HotTracker<HotHit>({ store: store.hot, toTarget: repeatedHit, logger }) : undefined
-  const warmer = new Warmer({ app: warmedApp(app, repeater), getOrSet: (...args) => client.getOrSet(...args), hot, leases: store.leases, logger })
+  const warmer = new Warmer({ app: warmedApp(app, repeater), getOrSet: (...args) => client.getOrSet(...args), has: (key) => client.has(key), connected: () => store.connectedSoon(), hot, leases: store.leases, logger })
   const client: Cache = new Cache(store, settings, { warmer, counters })
   const engine = new ResponseCache({ store, clock: settings.clock })
   const attached: AttachedRoute[] = []

@@ -40,6 +40,8 @@ const FIELD_NAME = /^[!#$%&'*+\-.^_`|~0-9A-Za-z]+$/
 export const NAMESPACE = /^[\w.-]{1,64}$/
 
 export const boolean: Rule = { expected: 'true or false', accepts: (value) => typeof value === 'boolean' }
+/** Turns off what `defaults` or a namespace say. */
+export const off: Rule = { expected: 'false', accepts: (value) => value === false }
 export const func: Rule = { expected: 'a function', accepts: (value) => typeof value === 'function' }
 export const duration: Rule = { expected: DURATION_EXPECTED, accepts: (value) => durationToMs(value) !== undefined }
 export const positiveDuration: Rule = { expected: `${DURATION_EXPECTED}, above 0`, accepts: (value) => (durationToMs(value) ?? 0) > 0 }

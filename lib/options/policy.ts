@@ -2,7 +2,7 @@ import type { AdaptiveOptions } from '../adaptive-ttl.ts'
 import { LONGEST_TIMER_MS } from '../deadline.ts'
 import { expectedGot, InvalidOptionError, MethodError, MissingTtlError, OptionConflictError } from '../errors.ts'
 import { labelsOf, type InvalidationTargets } from '../marks/targets.ts'
-import { boolean, checkOptions, duration, either, fieldNames, func, isPlainObject, object, listOf, namespaceName, oneOf, positiveDuration, positiveInteger, tagList, timerDuration, type Rule, type Rules } from './check.ts'
+import { boolean, checkOptions, duration, either, fieldNames, func, isPlainObject, listOf, namespaceName, off, oneOf, positiveDuration, positiveInteger, tagList, timerDuration, type Rule, type Rules } from './check.ts'
 import type { CacheReply, CacheRequest } from './cache-request.ts'
 import { durationToMs } from './duration.ts'
 import type { WantedWindows } from '../http/freshness.ts'
@@ -105,12 +105,12 @@ const ROUTE_RULES: Rules<RouteCacheOptions> = {
   staleWhileRevalidate: duration,
   staleIfError: duration,
   refreshThrottle: duration,
-  softTimeout: timerDuration,
-  hardTimeout: timerDuration,
+  softTimeout: either(off, timerDuration),
+  hardTimeout: either(off, timerDuration),
   refreshAhead: boolean,
-  adaptiveTtl: object,
+  adaptiveTtl: either(off, { expected: "an object such as { min: '5s', max: '1h' }", accepts: isPlainObject }),
   jitter: { expected: 'a number from 0 to 0.5', accepts: (value) => typeof value === 'number' && value >= 0 && value <= 0.5 },
-  maxConcurrentFills: positiveInteger
+  maxConcurrentFills: either(off, positiveInteger)
 }
 
 const ADAPTIVE_RULES: Rules<AdaptiveTtlOptions> = {
@@ -132,7 +132,7 @@ const LOCK_RULES: Rules<LockOptions> = {
 export function checkRouteOptions (given: unknown, ttls: ReadonlyMap<string, number>, where: string): asserts given is RouteCacheOptions {
   checkOptions<RouteCacheOptions>(given, ROUTE_RULES, where)
   const { ttl, invalidates } = given
-  if (given.adaptiveTtl !== undefined) checkAdaptive(given.adaptiveTtl, `adaptiveTtl in ${where}`)
+  if (typeof given.adaptiveTtl === 'object') checkAdaptive(given.adaptiveTtl, `adaptiveTtl in ${where}`)
   if (typeof given.lock === 'object') checkOptions<LockOptions>(given.lock, LOCK_RULES, `lock in ${where}`)
   if (typeof invalidates === 'object') labelsOf(invalidates, `invalidates in ${where}`)
   if (ttl !== undefined && typeof ttl !== 'function') parseTtl(ttl, ttls, where)
@@ -169,7 +169,7 @@ export function routePolicy (
   if (own === undefined || own.invalidates !== undefined) return undefined
   const { defaults, namespaces, ttls } = sources
   const namespace = own.namespace ?? defaults.namespace ?? 'default'
-  const options: RouteCacheOptions = { ...defaults, ...namespaces[namespace], ...ownCopy(own) }
+  const options = withoutOff({ ...defaults, ...namespaces[namespace], ...ownCopy(own) })
   if (options.ttl === undefined) throw new MissingTtlError(route, namespace)
   checkConflicts(options, where)
   const cacheable = methods.filter((method) => isCacheableMethod(method, options))
@@ -237,14 +237,25 @@ function userOf (option: RouteCacheOptions['varyByUser'], sources: PolicySources
   return option === true ? sources.userOf : option
 }
 
-function checkConflicts (options: RouteCacheOptions, where: string): void {
+const CAN_BE_OFF = ['softTimeout', 'hardTimeout', 'adaptiveTtl', 'maxConcurrentFills'] as const
+
+type WithoutOff = Omit<RouteCacheOptions, typeof CAN_BE_OFF[number]> & { [Name in typeof CAN_BE_OFF[number]]?: Exclude<RouteCacheOptions[Name], false> }
+
+/** What a route turned off is as if nobody had said it. */
+function withoutOff (options: RouteCacheOptions): WithoutOff {
+  const kept = { ...options }
+  for (const name of CAN_BE_OFF) if (kept[name] === false) delete kept[name]
+  return kept as WithoutOff
+}
+
+function checkConflicts (options: WithoutOff, where: string): void {
   const conflict = (text: string) => new OptionConflictError(where, text)
   if (options.unguarded === true && options.hook !== 'onRequest') throw conflict('"unguarded" only has a meaning with hook: \'onRequest\'.')
   if (options.hook === 'onRequest' && options.varyByBody === true) throw conflict('"varyByBody" needs the body, which is not read yet in hook: \'onRequest\'.')
   if (options.shared === true && options.varyByUser) throw conflict('"shared" says the same response for everyone, "varyByUser" one for each; keep one of them.')
   if (statusesOf(options.ttl) !== undefined && statusCodesOf(options).size === 0) throw conflict('"statusCodes" and the statuses of "ttl" have none in common, so that nothing would be stored.')
   if (options.lock === false) {
-    const needing = (['softTimeout', 'hardTimeout', 'refreshAhead', 'staleWhileRevalidate'] as const).find((name) => options[name] !== undefined && options[name] !== false)
+    const needing = (['softTimeout', 'hardTimeout', 'refreshAhead', 'staleWhileRevalidate'] as const).find((name) => options[name] === true || durationToMs(options[name] || 0) !== 0)
     if (needing !== undefined) throw conflict(`"${needing}" makes responses in the background, for which "lock" says who does it; remove lock: false, or "${needing}".`)
   }
   if (options.softTimeout !== undefined && options.staleIfError === undefined) throw conflict('"softTimeout" answers with what is stale in place of what takes too long, which needs "staleIfError".')

@@ -108,14 +108,14 @@ export interface RouteCacheOptions {
   /** After a failure with something stale at hand, that is served for so long before the handler is tried again. Default `'5s'`. */
   refreshThrottle?: Duration
 
-  /** A handler that takes longer is not waited for where `staleIfError`, which this needs, allows a stale response; what it makes is stored. Default: no limit. */
-  softTimeout?: Duration
+  /** A handler that takes longer is not waited for where `staleIfError`, which this needs, allows a stale response; what it makes is stored. Default `false`: no limit. */
+  softTimeout?: Duration | false
 
   /**
    * A handler that takes longer is not waited for: what is stale is served, else a 503 (`RESPONSE_CACHE_ERR_HANDLER_TIMEOUT`). What it makes is
-   * stored. The handler then runs for a request that is repeated in the background. Default: no limit.
+   * stored. The handler then runs for a request that is repeated in the background. Default `false`: no limit.
    */
-  hardTimeout?: Duration
+  hardTimeout?: Duration | false
 
   /** What is asked for often is made anew in the background shortly before it is stale. Default `false`. */
   refreshAhead?: boolean
@@ -128,15 +128,15 @@ export interface RouteCacheOptions {
 
   /**
    * The lifetime follows how often the response changes, which is learned from its body: so long that no more than `maxStaleFraction` (default
-   * 0.01) of what is served is outdated. `ttl` is that of a response that was not seen before. Default: none.
+   * 0.01) of what is served is outdated. `ttl` is that of a response that was not seen before. Default `false`.
    */
-  adaptiveTtl?: AdaptiveTtlOptions
+  adaptiveTtl?: AdaptiveTtlOptions | false
 
   /**
    * So many handlers of this route run at once in one process for requests that may fill the cache; beyond that what is stale is served,
-   * else a 503 (`RESPONSE_CACHE_ERR_OVERLOADED`) with `Retry-After`. Default: no limit.
+   * else a 503 (`RESPONSE_CACHE_ERR_OVERLOADED`) with `Retry-After`. Default `false`: no limit.
    */
-  maxConcurrentFills?: number
+  maxConcurrentFills?: number | false
 }
 
 export interface AdaptiveTtlOptions {

@@ -154,6 +154,11 @@ export class GuardedStore {
     this.#isConnected = true
   }
 
+  /** Resolves when it is connected, and after some seconds without. Never rejects. */
+  async connectedSoon (): Promise<void> {
+    if (!this.#isConnected) await inTime(CONNECT_MS, this.connect(), { idle: true }).catch(() => {})
+  }
+
   async close (): Promise<void> {
     await this.#store.close()
   }
@@ -243,6 +248,9 @@ export class GuardedStore {
     }
   }
 }
+
+/** So long warming waits for the first connection: without one it warms nothing. */
+const CONNECT_MS = 5000
 
 const OUTCOMES: ReadonlySet<unknown> = new Set(['granted', 'ended', 'held', 'resting'])
 

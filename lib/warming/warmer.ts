@@ -25,6 +25,10 @@ export interface WarmerOptions {
   /** Default: there are no URLs. */
   readonly app?: WarmedApp | undefined
   readonly getOrSet: GetOrSet
+  /** Whether a value is stored. Default: what was produced is. */
+  readonly has?: ((key: string) => Promise<boolean>) | undefined
+  /** Resolves when the store is connected, or will not be soon. Default: at once. */
+  readonly connected?: (() => Promise<void>) | undefined
   /** Default: hits are not counted. */
   readonly hot?: Pick<HotTracker<never>, 'top' | 'close'> | undefined
   /** Decides which process warms on schedule. */
@@ -160,6 +164,7 @@ export class Warmer {
 
   async #run (targets: WarmTargets, run: Run): Promise<WarmReport> {
     run.signal.throwIfAborted()
+    await unlessAborted(run.signal, this.#options.connected?.() ?? Promise.resolve())
     const source = await unlessAborted(run.signal, this.#sourceOf(targets, run))
     return await warmAll(source, { ...run, fill: (target, signal) => this.#fill(target, { ...run, signal }) })
   }
@@ -213,7 +218,8 @@ export class Warmer {
       return produce()
     }, { ...(ttl === undefined ? {} : { ttl }), ...(tags === undefined ? {} : { tags: tags as readonly string[] | ((value: unknown) => readonly string[]) }) })
     if (!isProduced) return { outcome: 'fresh' }
-    return value === undefined ? { outcome: 'failed', reason: 'produce gave undefined, which is not stored' } : { outcome: 'filled' }
+    if (value === undefined) return { outcome: 'failed', reason: 'produce gave undefined, which is not stored' }
+    return await this.#options.has?.(key) ?? true ? { outcome: 'filled' } : { outcome: 'failed', reason: 'the store has not kept it' }
   }
 
   #bar (): ProgressBar | undefined {

@@ -1,3 +1,4 @@
+import { setMaxListeners } from 'node:events'
 import type { ProducedTarget } from './targets.ts'
 import type { UrlTarget } from './hot-target.ts'
 
@@ -52,6 +53,7 @@ export async function warmAll ({ total, targets }: TargetSource, { concurrency, 
   let isEnd = false
   const ending = new AbortController()
   const ended = AbortSignal.any([signal, ending.signal])
+  setMaxListeners(0, ended) // one for each that is under way
 
   async function work (): Promise<void> {
     while (!ended.aborted) {

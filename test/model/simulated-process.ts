@@ -91,7 +91,7 @@ export function startLife (line: Line, options: ProcessOptions): Life {
 }
 
 function cacheOf (store: WatchedStore, settings: CacheSettings): Cache {
-  const warmer = new Warmer({ getOrSet: (...args) => cache.getOrSet(...args), leases: store.leases, logger: settings.logger })
+  const warmer = new Warmer({ getOrSet: (...args) => cache.getOrSet(...args), has: (key) => cache.has(key), leases: store.leases, logger: settings.logger })
   const cache: Cache = new Cache(store, settings, { warmer })
   return cache
 }

@@ -1,4 +1,5 @@
-import { createCache, type ResponseCacheOptions } from 'fastify-response-cache'
+import Fastify from 'fastify'
+import responseCache, { createCache, type ResponseCacheOptions } from 'fastify-response-cache'
 import { test } from 'tap'
 import { appWithRoute, secondStatus } from './apps.ts'
 
@@ -118,4 +119,20 @@ test('names of namespaces are checked, and a namespace has none of its own', asy
   await t.rejects(statusWith(t, 5, { namespaces: { user: { namespace: 'other' } as never } }), {
     code: 'RESPONSE_CACHE_ERR_OPTION_CONFLICT', message: `Conflicting options in ${where}: namespaces.user cannot have a namespace of its own.`
   })
+})
+
+test('a route turns off what the defaults say of timeouts, adaptiveTtl and maxConcurrentFills, also with lock: false', async (t) => {
+  const app = Fastify()
+  t.teardown(() => app.close())
+  await app.register(responseCache, {
+    defaults: { ttl: '1m', staleIfError: '1h', staleWhileRevalidate: '1m', softTimeout: '1s', hardTimeout: '2s', adaptiveTtl: { min: '1s', max: '1h' }, maxConcurrentFills: 1 }
+  })
+  const off = { softTimeout: false, hardTimeout: false, adaptiveTtl: false, maxConcurrentFills: false, staleWhileRevalidate: 0, lock: false } as const
+  const waiting: Array<(answer: string) => void> = []
+  app.get('/', { config: { cache: off } }, async () => await new Promise<string>((resolve) => { waiting.push(resolve) }))
+  const asked = [app.inject('/'), app.inject('/')]
+  for (const deadline = Date.now() + 5000; waiting.length < 2 && Date.now() < deadline;) await new Promise((resolve) => { setImmediate(resolve) })
+  t.equal(waiting.length, 2, 'both run at once')
+  for (const answer of waiting) answer('made')
+  t.strictSame((await Promise.all(asked)).map(({ statusCode }) => statusCode), [200, 200])
 })

@@ -125,3 +125,21 @@ t.test('nothing is counted unless it is asked for', async (t) => {
   const { app } = await start(t)
   await t.rejects(app.cache.warm([{ hottest: 5 }], silent), { code: 'RESPONSE_CACHE_ERR_TARGET_INVALID', message: /countHits/ })
 })
+
+t.test('warming on start waits for Redis, and says filled only of what is stored', async (t) => {
+  const { url: redis, prefix } = await useRedis(t)
+  const logger = recordingLogger()
+  const app = Fastify({ disableRequestLogging: true, loggerInstance: { ...logger, fatal () {}, error () {}, debug () {}, trace () {}, child () { return this }, level: 'info' } as never })
+  t.teardown(() => app.close())
+  await app.register(responseCache, { redis, prefix, warm: { targets: ['/a', { key: 'rates', produce: () => 1, ttl: '1h' }, { hottest: 3 }] } })
+  app.get('/a', { config: { cache: '1h' } }, async () => 'a')
+  await app.ready()
+  await until(() => logger.lines.length > 0)
+  t.strictSame([logger.lines, logger.details.map(({ cache }: { cache?: unknown }) => cache)], [['info warmed on start'], [{ warmed: { filled: 2, fresh: 0, failed: 0 } }]])
+  t.equal(await app.cache.get('rates'), 1)
+})
+
+t.test('a value that the store has not kept is a failed target', async (t) => {
+  const { app } = await start(t, { memory: { maxBytes: 1000 } })
+  t.match(await app.cache.warm([{ key: 'large', produce: () => 'x'.repeat(10_000), ttl: '1h' }], silent), { filled: 0, failed: 1, failures: [{ target: 'large', reason: 'the store has not kept it' }] })
+})
