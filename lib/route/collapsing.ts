@@ -66,6 +66,15 @@ interface Waiting extends Asking {
 /** So many run in the background of a process at once: clients wait for none of them, so that nothing else keeps one from starting many. */
 const MOST_BEHIND = 100
 
+interface Leading {
+  readonly isBehind: boolean
+  /** How often the response of another process was not there. */
+  readonly again?: number
+}
+
+/** A store that always says so is not believed for ever. */
+const MOST_AGAIN = 20
+
 /** Of handlers that hang. */
 const LONGEST_RUN_MS = 30_000
 
@@ -206,7 +215,7 @@ export class Collapsing {
   }
 
   /** Takes the lease that lets one process of all run the handler, and looks again: somebody may have been faster. In the background there may be nothing to do. */
-  async #lead (fill: Fill, waiting: Waiting, how: { isBehind: boolean }): Promise<Decision | undefined> {
+  async #lead (fill: Fill, waiting: Waiting, how: Leading): Promise<Decision | undefined> {
     const answer = await this.#lease(fill, waiting, how)
     const { result } = waiting
     const lead = (more: { lease?: Lease } = {}): Decision => this.#start(waiting, result, { fill, isBehind: how.isBehind, ...more })
@@ -239,9 +248,12 @@ export class Collapsing {
   }
 
   /** Another process has stored something which is not for this request, or is gone already. */
-  async #again (found: LookupResult, fill: Fill, { waiting, how }: { waiting: Waiting, how: { isBehind: boolean } }): Promise<Decision | undefined> {
+  async #again (found: LookupResult, fill: Fill, { waiting, how }: { waiting: Waiting, how: Leading }): Promise<Decision | undefined> {
     const other = responseOf(found)
-    if (how.isBehind || other === undefined || found.outcome === 'stale' || groupOf(waiting, found) === fill.group) return await this.#lead(fill, waiting, how)
+    const { isBehind, again = 0 } = how
+    if (isBehind || other === undefined || found.outcome === 'stale' || groupOf(waiting, found) === fill.group) {
+      return again < MOST_AGAIN ? await this.#lead(fill, waiting, { isBehind, again: again + 1 }) : this.#start(waiting, waiting.result, { fill, isBehind })
+    }
     // It tells what responses of this key are selected by: those who wait are of several groups.
     fill.settle({ how: 'stored', response: other })
     return await this.#decide({ ...waiting, result: found as Miss, group: groupOf(waiting, found) })

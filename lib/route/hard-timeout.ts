@@ -9,9 +9,8 @@ import { kExchange } from './exchange.ts'
  */
 export function withHardTimeout ({ handler }: RouteOptions, { hardMs, route }: { hardMs: number, route: string }): RouteHandlerMethod {
   return function (request, reply) {
-    const answer: unknown = handler.call(this, request, reply)
     const exchange = request[kExchange]
-    if (exchange?.outcome !== 'miss' || exchange.run.isBehind || reply.sent) return answer
+    if (exchange?.outcome !== 'miss' || exchange.run.isBehind) return handler.call(this, request, reply)
     const { send } = reply
     let giveUp = (fault: Error): void => { void send.call(reply, fault) } // of a handler that answers by `reply.send()`
     const timer = setTimeout(() => {
@@ -27,6 +26,7 @@ export function withHardTimeout ({ handler }: RouteOptions, { hardMs, route }: {
       inTime()
       return send.call(this, payload)
     }
+    const answer: unknown = handler.call(this, request, reply)
     if (!isPromise(answer)) return answer
     return new Promise((resolve, reject) => {
       giveUp = reject

@@ -131,14 +131,19 @@ export class Repeater {
       incoming[kPurpose] = purpose
       this.#app.routing(incoming, response as never)
     }
+    // A signal of its own: light-my-request leaves what it listens with, and so the request, with a signal that lasts.
+    const own = new AbortController()
+    const end = (): void => { own.abort(signal.reason) }
+    if (signal.aborted) end()
+    signal.addEventListener('abort', end, { once: true })
     const answer = await inject(dispatch, {
       method: request.method,
       url: 'http://localhost/',
       headers: { ...request.headers },
-      signal,
+      signal: own.signal,
       validate: false,
       ...request.body === undefined ? {} : { payload: request.body }
-    } as InjectOptions)
+    } as InjectOptions).finally(() => { signal.removeEventListener('abort', end) })
     return answer.statusCode
   }
 }

@@ -254,8 +254,11 @@ const CONNECT_MS = 5000
 
 const OUTCOMES: ReadonlySet<unknown> = new Set(['granted', 'ended', 'held', 'resting'])
 
+const HOWS: ReadonlySet<unknown> = new Set(['stored', 'uncacheable', 'failed'])
+
 function checkedAnswer (answer: LeaseAnswer): LeaseAnswer {
   if (!OUTCOMES.has(answer?.outcome)) throw new TypeError('the store gave back something else than an answer of leases.acquire: expected an outcome of granted, ended, held or resting')
+  if (answer.outcome === 'ended' && !HOWS.has(answer.how)) throw new TypeError('the store gave back something else than an answer of leases.acquire: expected how to be stored, uncacheable or failed')
   if (answer.outcome !== 'granted') return answer
   const { lease } = answer
   const release: Lease['release'] = async (...how) => {

@@ -227,12 +227,13 @@ inEveryStore('a request that came after an invalidation is not given what was be
   await site.arrived(4)
   t.equal(site.origin.runs.length, 1, 'it may hope for the response')
   old.answer('old')
-  ;(await site.origin.run(2)).answer('new')
+  await site.origin.run(4) // not one after another
+  site.origin.runs.slice(1).forEach((run) => { run.answer('new') })
   t.equal((await before).text, 'old')
   t.strictSame(await texts(after), ['new', 'new', 'new'])
   t.match(said(await site.ask('/')), { text: 'new', cache: 'HIT' })
-  t.equal(site.origin.runs.length, 2)
-  t.match(site.stats(), { misses: 2, collapsed: 2, fills: 1 }, 'what was outdated when it was done was not stored')
+  t.equal(site.origin.runs.length, 4)
+  t.match(site.stats(), { misses: 4, collapsed: 0, fills: 3 }, 'what was outdated when it was done was not stored')
 })
 
 test('what one process begins before an invalidation by another is served to no request of either that came after it', async (t) => {
@@ -240,16 +241,16 @@ test('what one process begins before an invalidation by another is served to no 
   const before = one.ask('/')
   const old = await one.origin.run(1)
   await other.app.cache.invalidateTags('a')
-  const after = [...one.many(2, '/'), ...other.many(2, '/')]
-  await one.arrived(3)
-  await other.arrived(2)
+  const after = [...one.many(20, '/'), ...other.many(20, '/')]
+  await one.arrived(21)
+  await other.arrived(20)
   one.origin.answers(() => 'new')
   old.answer('old')
   t.equal((await before).text, 'old')
-  t.strictSame(await texts(after), ['new', 'new', 'new', 'new'])
+  t.strictSame(new Set(await texts(after)), new Set(['new']))
   t.equal((await one.ask('/')).text, 'new')
   t.equal((await other.ask('/')).text, 'new')
-  t.ok(one.origin.runs.length <= 3, `one run for each process at most, not ${one.origin.runs.length - 1}`)
+  t.ok(one.origin.runs.length <= 7, `three at once in each process at most, not ${one.origin.runs.length - 1}`)
 })
 
 inEveryStore('HEAD requests wait for a response and are given its fields, but nobody waits for them', async (t, cache) => {

@@ -78,10 +78,10 @@ t.test('the script for produced values does the same in the model as in Redis', 
   const key = `${prefix}:one:1`
   const outcomes = new Set<number>()
   for (let call = 0; call < 600; call++) {
-    const there = random() < 0.15 ? pick(['', 'short', 'no frame of ours, but long enough']) : frame(pick, pick(['set', 'produced']))
+    const there = random() < 0.15 ? pick(['', 'short', 'no frame of ours, but long enough']) : pick([frame(pick, pick(['set', 'produced'])), responseFrame(pick)])
     await client.set(key, Buffer.from(there), { PX: 100_000 })
     model.set(key, Buffer.from(there), 100_000)
-    const args = [frame(pick, 'produced'), '50000', pick(['-7', '-8']), String(pick([3, 4, 5]))]
+    const args = [frame(pick, 'produced'), '50000', pick(['-7', '-8']), String(pick([3, 4, 5])), pick(['inf', '1', '12', '20'])]
     const real = await client.eval(script, { keys: [key], arguments: args })
     const reply = model.execute('eval', [script, { keys: [key], arguments: args }]) as number
     outcomes.add(reply)
@@ -117,6 +117,25 @@ async function producedScript (prefix: string): Promise<string> {
     void store.set({ id: 'one:1', text: 'one:1' }, value('produced', { incarnation: '-7', stamp: 1 }), 1000)
   })
   return await sent
+}
+
+function responseFrame (pick: <T>(list: readonly T[]) => T): Buffer {
+  return encodeEntry({
+    kind: 'response',
+    key: 'one:1',
+    storedAt: pick([10, 20]),
+    staleAt: 100,
+    costMs: pick([0, 8]),
+    whileRevalidateMs: 0,
+    ifErrorMs: 0,
+    status: 200,
+    headers: [],
+    removed: [],
+    vary: [],
+    labels: [],
+    filled: { incarnation: pick(['-7', '-8']), stamp: pick([3, 4, 5]) },
+    body: Buffer.from('response')
+  })
 }
 
 function frame (pick: <T>(list: readonly T[]) => T, origin: StoredValue['origin']): Buffer {
