@@ -1,7 +1,8 @@
 import type { Run } from '../fills/run.ts'
 import type { Logger } from '../logger.ts'
 import type { LookupResult, Miss, Stale } from '../response-cache.ts'
-import type { Asking, Collapsing, Sharing, StartBehind } from './collapsing.ts'
+import type { Asking, Collapsing, StartBehind } from './collapsing.ts'
+import type { Sharing } from './sharing.ts'
 import { repeatable, type Purpose, type Repeatable, type Repeater } from './repeat.ts'
 import type { Turn } from './turn.ts'
 

@@ -1,39 +1,16 @@
 import { digest } from '../cache-key.ts'
-import type { Counters } from '../counters.ts'
 import { HandlerTimeoutError, OverloadedError } from '../errors.ts'
-import type { Fill, FillResult, Fills } from '../fills/fills.ts'
-import type { Rests } from '../fills/rests.ts'
+import type { Fill, FillResult } from '../fills/fills.ts'
 import { Run, type RunParts } from '../fills/run.ts'
-import type { UncacheableMemory } from '../fills/uncacheable.ts'
 import type { RequestHeaders } from '../http/vary.ts'
 import type { MissReason, RefusalReason, StaleReason } from '../http/cache-status.ts'
-import type { Lease, LeaseAnswer, Leases } from '../leases.ts'
+import type { Lease, LeaseAnswer } from '../leases.ts'
 import type { RoutePolicy } from '../options/policy.ts'
 import type { Hit, LookupResult, Miss, ResponseCache, Stale } from '../response-cache.ts'
 import type { StoredResponse } from '../stored-entry.ts'
-import type { HotTracker } from '../warming/hot-tracker.ts'
-import type { HotHit } from './hot-hits.ts'
 import type { Admitted } from './admission.ts'
 import { groupOf, reasonOf, responseOf } from './groups.ts'
-
-/** What the routes of one app share, so that each thing is made once, whichever route asks for it. */
-export interface Sharing {
-  readonly fills: Fills
-  readonly uncacheable: UncacheableMemory
-  readonly rests: Rests
-  readonly leases: Leases
-  readonly counters: Counters
-  /** Counts hits, where somebody wants to know. */
-  readonly hot: HotTracker<HotHit> | undefined
-  /** Runs in the background. */
-  readonly behind: Set<Promise<void>>
-  /** From 0 to 1, as `Math.random`. */
-  readonly random: () => number
-  /** Aborts when the app closes: nothing begins any more. */
-  readonly closed: AbortSignal
-  /** Aborts when the app waits no longer for what runs in the background. */
-  readonly ended: AbortSignal
-}
+import type { Sharing } from './sharing.ts'
 
 /** A request that found nothing fresh. */
 export interface Asking {

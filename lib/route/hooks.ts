@@ -1,5 +1,4 @@
 import type { FastifyReply, FastifyRequest, HookHandlerDoneFunction } from 'fastify'
-import { Readable } from 'node:stream'
 import type { StaleReason } from '../http/cache-status.ts'
 import type { Run } from '../fills/run.ts'
 import { isDueAhead } from '../http/freshness.ts'
@@ -9,12 +8,14 @@ import { isPromise } from '../store/store.ts'
 import type { RouteAdmission } from './admission.ts'
 import type { Announcer } from './announce.ts'
 import { forAnew, type Background } from './background.ts'
-import type { Collapsing, Decision, Sharing } from './collapsing.ts'
+import type { Collapsing, Decision } from './collapsing.ts'
+import type { Sharing } from './sharing.ts'
 import { kExchange, type ExchangeState } from './exchange.ts'
 import { hideUncovered } from './hide-uncovered.ts'
 import { bodyDigest, purposeOf, type Purpose } from './repeat.ts'
-import { asStored, ownBytes, sentBody, setStoredFields, setStoredFieldsInstead } from './stored-reply.ts'
+import { asStored, bodyInstead, ownBytes, sentBody, setStoredFields, setStoredFieldsInstead } from './stored-reply.ts'
 import type { ResponseRecorder } from './response-recorder.ts'
+import { drain } from './stream-capture.ts'
 import { asking, endWithAnswer, type Turn } from './turn.ts'
 import type { RouteWarnings } from './warnings.ts'
 
@@ -154,10 +155,7 @@ export class RouteHooks {
         this.#send(turn, decision.collapsed === undefined ? decision.hit : { ...decision.hit, collapsed: decision.collapsed })
         return
       case 'serve-stale':
-        if (cache.isDead(decision.stale.response, admitted.key)) { // by now
-          this.#proceed({ outcome: 'miss', reason: 'uri-miss', former: decision.stale.response }, turn, { isForOne: false })
-          return
-        }
+        if (cache.isDead(decision.stale.response, admitted.key)) return this.#proceed({ outcome: 'miss', reason: 'uri-miss', former: decision.stale.response }, turn, { isForOne: false })
         counters.stale++
         this.#send(turn, { ...decision.stale, why: decision.why })
         return
@@ -235,11 +233,7 @@ export class RouteHooks {
     const { payload: passedOn, stored } = recorder.record(request, reply, payload)
     announcer.miss(reply, exchange, stored)
     if (!run.isBehind) return passedOn
-    // Nobody reads it; of a stream, only the copy that is kept aside.
-    if (passedOn instanceof Readable) {
-      passedOn.on('error', () => {}).resume() // the recorder hears of it
-      void run.ended.then(({ how }) => { if (how !== 'stored') passedOn.destroy() })
-    }
+    drain(passedOn, run.ended.then(({ how }) => how === 'stored'))
     return ''
   }
 
@@ -266,13 +260,9 @@ export class RouteHooks {
   /** RFC 5861 section 4: what the handler said is not sent. */
   #insteadOfError (reply: FastifyReply, { exchange, stale, payload }: { exchange: Exchanged, stale: Stale, payload: unknown }, said: { why: StaleReason, forwarded?: number }): unknown {
     const { response, at } = stale
-    const { announcer } = this.#parts
     setStoredFieldsInstead(reply, response, exchange.fieldsBefore)
-    announcer.stale(reply, said, { response, key: exchange.admitted.key, now: at })
-    ;(payload as { destroy?: () => void } | null | undefined)?.destroy?.()
-    if (reply.request.method !== 'HEAD') return sentBody(response) ?? null
-    reply.header('content-length', String(response.body.length))
-    return undefined
+    this.#parts.announcer.stale(reply, said, { response, key: exchange.admitted.key, now: at })
+    return bodyInstead(reply, payload, response)
   }
 
   #later ({ done }: Turn, run: () => void): void {

@@ -30,6 +30,14 @@ export function setStoredFieldsInstead (reply: FastifyReply, response: StoredRes
   if (reply.hasHeader('set-cookie')) reply.header('cache-control', 'private')
 }
 
+/** What is sent in place of a payload. */
+export function bodyInstead (reply: FastifyReply, payload: unknown, response: StoredResponse): unknown {
+  (payload as { destroy?: () => void } | null | undefined)?.destroy?.()
+  if (reply.request.method !== 'HEAD') return sentBody(response) ?? null
+  reply.header('content-length', String(response.body.length))
+  return undefined
+}
+
 /** Without a body and a content type, `undefined` keeps Fastify from adding one. */
 export function sentBody (response: StoredResponse): Buffer | undefined {
   return response.body.length === 0 ? undefined : response.body

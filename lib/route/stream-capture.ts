@@ -63,6 +63,13 @@ export function captureStream (source: Readable, { maxBytes, lingerMs, readsAhea
   return passOn
 }
 
+/** What is sent to nobody: of a stream, the copy that is kept aside is all that counts, as long as it may be stored. */
+export function drain (payload: unknown, isStored: Promise<boolean>): void {
+  if (!(payload instanceof Readable)) return
+  payload.on('error', () => {}).resume() // the recorder hears of it
+  void isStored.then((stored) => { if (!stored) payload.destroy() })
+}
+
 /** A stream of Node in place of one of the web, which has the same content; `undefined` for what is no stream. */
 export function toNodeStream (payload: unknown): Readable | undefined {
   if (payload instanceof Readable) return payload
