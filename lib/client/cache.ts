@@ -1,6 +1,5 @@
-import { LEASE_ID, RESERVED_IDS, RESPONSE_ID } from '../cache-key.ts'
 import { Counters, type CacheStats } from '../counters.ts'
-import { describe, InvalidKeyError, MissingTtlError } from '../errors.ts'
+import { MissingTtlError } from '../errors.ts'
 import { FunctionNames, wrapFunction, type Settled, type WrapOptions, type WrappedFunction } from '../functions/wrap.ts'
 import { namespaceLabel, tagLabel } from '../marks/labels.ts'
 import { globMatches } from '../marks/glob.ts'
@@ -19,6 +18,7 @@ import type { WarmTargets } from '../warming/targets.ts'
 import type { WarmReport } from '../warming/warming.ts'
 import { InvalidationClient } from './invalidation.ts'
 import { decodeValueBody, encodeValueBody } from './value-codec.ts'
+import { namespaceOf, valueKey } from './value-key.ts'
 
 /** Options of `set`, `setMany` and `getOrSet`. */
 export interface SetOptions {
@@ -46,8 +46,6 @@ interface Prepared {
   readonly labels: readonly string[]
   readonly planned: Planned
 }
-
-const LONGEST_KEY = 512
 
 /**
  * The client, `fastify.cache`. Keys are relative to the prefix, and what stands before their first `:` is their namespace:
@@ -273,11 +271,7 @@ export class Cache extends InvalidationClient {
 
   #keyOf (key: unknown): StoreKey {
     this.assertOpen()
-    if (typeof key !== 'string' || key === '' || key.length > LONGEST_KEY || /[\r\n\0]/.test(key)) throw new InvalidKeyError(LONGEST_KEY, describe(key))
-    if (RESPONSE_ID.test(key)) throw new InvalidKeyError(LONGEST_KEY, `${describe(key)}, which is kept for stored responses`)
-    if (LEASE_ID.test(key)) throw new InvalidKeyError(LONGEST_KEY, `${describe(key)}, which is kept for leases`)
-    if (RESERVED_IDS.has(key)) throw new InvalidKeyError(LONGEST_KEY, `${describe(key)}, which is kept for ${RESERVED_IDS.get(key)!}`)
-    return { id: key, text: key }
+    return valueKey(key)
   }
 
   #planned (key: string, options: SetOptions): Planned {
@@ -294,8 +288,4 @@ export class Cache extends InvalidationClient {
   #msLeft (planned: Planned): number {
     return plannedMs(planned, this.#settings.clock())
   }
-}
-
-function namespaceOf (key: string): string {
-  return key.split(':', 1)[0]!
 }

@@ -33,7 +33,7 @@ export class UncacheableMemory {
   }
 
   /** Whether a request is to run its handler at once. Asked once for each request: the first one after the time gets a no. */
-  has ({ id }: StoreKey, headers: RequestHeaders): boolean {
+  mayRun ({ id }: StoreKey, headers: RequestHeaders): boolean {
     if (this.#variants.size === 0) return false
     const variants = this.#variants.get(id)
     if (variants === undefined) return false

@@ -73,7 +73,7 @@ export class Collapsing {
 
   /** Whether the answers are known to be for single clients. */
   isForOne ({ key }: Admitted, headers: RequestHeaders): boolean {
-    return this.#shared.uncacheable.has(key, headers)
+    return this.#shared.uncacheable.mayRun(key, headers)
   }
 
   /** A run that nobody waits for: they could not be given its answer. */
@@ -228,12 +228,12 @@ export class Collapsing {
   async #again (found: LookupResult, fill: Fill, { waiting, how }: { waiting: Waiting, how: Leading }): Promise<Decision | undefined> {
     const other = responseOf(found)
     const { isBehind, again = 0 } = how
-    if (isBehind || other === undefined || found.outcome === 'stale' || groupOf(waiting, found) === fill.group) {
+    if (isBehind || other === undefined || found.outcome !== 'miss' || groupOf(waiting, found) === fill.group) {
       return again < MOST_AGAIN ? await this.#lead(fill, waiting, { isBehind, again: again + 1 }) : this.#start(waiting, waiting.result, { fill, isBehind })
     }
     // It tells what responses of this key are selected by: those who wait are of several groups.
     fill.settle({ how: 'stored', response: other })
-    return await this.#decide({ ...waiting, result: found as Miss, group: groupOf(waiting, found) })
+    return await this.#decide({ ...waiting, result: found, group: groupOf(waiting, found) })
   }
 
   /** The origin fails: who has something stale serves that. */

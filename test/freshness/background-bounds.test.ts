@@ -7,7 +7,7 @@ import inject, { type Response as LightMyRequestResponse } from 'light-my-reques
 import { test } from 'tap'
 import { createClient } from 'redis'
 import { useRedis } from '../helpers/redis.ts'
-import { cached, counted, filled, inEveryStore, refreshFailed, said, scene, turns, twoProcesses, until } from './scene.ts'
+import { cached, counted, filled, inEveryStore, outlived, refreshFailed, said, scene, turns, twoProcesses, until } from './scene.ts'
 
 const MINUTE_MS = 60_000
 
@@ -84,10 +84,7 @@ test('closing waits for a refresh that runs: what its handler uses is there unti
       return answer
     })
   })
-  site.origin.answers((run) => `made ${run}`)
-  await site.ask('/')
-  site.pass(MINUTE_MS + 1)
-  site.origin.answers(undefined)
+  await outlived(site, MINUTE_MS + 1)
   t.match(said(await site.ask('/')), { cache: 'STALE' })
   const run = await site.origin.run(2)
   const closing = site.app.close()

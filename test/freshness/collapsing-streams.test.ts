@@ -1,7 +1,7 @@
 import { PassThrough, Readable } from 'node:stream'
 import { test } from 'tap'
 import { openConnection, openPaused } from '../plugin/connection.ts'
-import { inEveryStore, said, scene, turns, twoProcesses, until } from './scene.ts'
+import { inEveryStore, leave, said, scene, turns, twoProcesses, until } from './scene.ts'
 
 const PART = Buffer.alloc(100_000, 'x')
 const PARTS = 200
@@ -40,9 +40,7 @@ test('a stream is read to its end for those who wait, although its own client ha
   await leader.until('one ')
   const waiting = site.ask('/')
   await site.arrived(2)
-  const gone = new Promise((resolve) => { run.reply.raw.once('close', resolve) })
-  leader.socket.destroy()
-  await gone
+  await leave(leader, run)
   stream.end('two')
   t.match(said(await waiting), { text: 'one two', cache: 'HIT', why: 'fwd=uri-miss; collapsed' })
   t.match(said(await site.ask('/')), { text: 'one two', cache: 'HIT' })
@@ -142,9 +140,7 @@ test('of a stream whose client has gone no more is read than may be stored', asy
   await leader.until('1')
   const waiting = site.ask('/')
   await site.arrived(2)
-  const gone = new Promise((resolve) => { run.reply.raw.once('close', resolve) })
-  leader.socket.destroy()
-  await gone
+  await leave(leader, run)
   endless.pipe(stream)
   stream.once('close', () => { endless.destroy() })
   ;(await site.origin.run(2)).answer('small')

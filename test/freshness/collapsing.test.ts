@@ -2,7 +2,7 @@ import type { RouteCacheOptions } from 'fastify-response-cache'
 import { test } from 'tap'
 import { openConnection } from '../plugin/connection.ts'
 import { setUser } from '../safety/helpers.ts'
-import { cached, inEveryStore, said, scene, turns, twoProcesses, until, type Exchange } from './scene.ts'
+import { cached, inEveryStore, leave, said, scene, turns, twoProcesses, until, type Exchange } from './scene.ts'
 
 /** So long that nobody who is not woken would be done in time. */
 const PATIENT: RouteCacheOptions = { lock: { waitMs: 600_000, leaseMs: 60_000 } }
@@ -159,9 +159,7 @@ inEveryStore('a client that hangs up does not take the response away from those 
   const run = await site.origin.run(1)
   const asked = site.many(3, '/')
   await site.arrived(4)
-  const gone = new Promise((resolve) => { run.reply.raw.once('close', resolve) })
-  socket.destroy()
-  await gone
+  await leave({ socket }, run)
   run.answer('made once')
   t.strictSame(await texts(asked), ['made once', 'made once', 'made once'])
   t.match(said(await site.ask('/')), { text: 'made once', cache: 'HIT', why: 'hit; ttl=60' })
@@ -172,9 +170,7 @@ test('the response to a client that hung up is stored although nobody waits', as
   const site = await scene(t, {})
   const { socket } = await openConnection(t, site.port, '/')
   const run = await site.origin.run(1)
-  const gone = new Promise((resolve) => { run.reply.raw.once('close', resolve) })
-  socket.destroy()
-  await gone
+  await leave({ socket }, run)
   run.answer('made once')
   await until(() => site.stats().fills === 1, 'the response')
   t.match(said(await site.ask('/')), { text: 'made once', cache: 'HIT' })

@@ -1,7 +1,7 @@
 import type { FastifyInstance } from 'fastify'
 import { test } from 'tap'
 import { openConnection } from '../plugin/connection.ts'
-import { inEveryStore, said, scene, turns, twoProcesses, until, type Run } from './scene.ts'
+import { inEveryStore, outlived, said, scene, turns, twoProcesses, until, type Run } from './scene.ts'
 
 const MINUTE_MS = 60_000
 /** So long that nobody who is not woken would be done in time. */
@@ -35,10 +35,7 @@ test('after a failure HEAD requests do not lead: their answers would be for nobo
 
 test('what is invalidated while the handler fails is not served in place of the failure', async (t) => {
   const site = await scene(t, { staleIfError: '1h', tags: ['a'] })
-  site.origin.answers((run) => `made ${run}`)
-  await site.ask('/')
-  site.pass(MINUTE_MS + 1)
-  site.origin.answers(undefined)
+  await outlived(site, MINUTE_MS + 1)
   const asked = site.ask('/')
   const run = await site.origin.run(2)
   await site.app.cache.invalidateTags('a')

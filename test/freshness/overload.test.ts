@@ -2,7 +2,7 @@ import type { RouteCacheOptions } from 'fastify-response-cache'
 import { PassThrough } from 'node:stream'
 import { test } from 'tap'
 import { openConnection, type Connection } from '../plugin/connection.ts'
-import { cached, inEveryStore, said, scene, turns, until, type Origin, type Run, type Scene } from './scene.ts'
+import { cached, inEveryStore, leave, said, scene, turns, until, type Origin, type Run, type Scene } from './scene.ts'
 
 const PATIENT: RouteCacheOptions = { lock: { waitMs: 600_000, leaseMs: 60_000 } }
 const MINUTE_MS = 60_000
@@ -108,11 +108,11 @@ const endings: Record<string, (run: Run, client: Connection) => unknown> = {
     await client.end()
   },
   'answers a client that has hung up': async (run, client) => {
-    await hangUp(run, client)
+    await leave(client, run)
     run.answer('made')
   },
   'throws for a client that has hung up': async (run, client) => {
-    await hangUp(run, client)
+    await leave(client, run)
     run.fail(new Error('down'))
   },
   'sends a stream to a client that hangs up': async (run, client) => {
@@ -120,7 +120,7 @@ const endings: Record<string, (run: Run, client: Connection) => unknown> = {
     run.answer(stream)
     stream.write('one ')
     await client.until('one ')
-    await hangUp(run, client)
+    await leave(client, run)
   }
 }
 
@@ -148,7 +148,7 @@ test('a client that hangs up does not make room as long as the handler runs', as
   const site = await scene(t, routes({ maxConcurrentFills: 1 }))
   const client = await openConnection(t, site.port, '/1')
   const run = await site.origin.run(1)
-  await hangUp(run, client)
+  await leave(client, run)
   await turns(site.app)
   t.equal((await site.ask('/2')).status, 503)
   run.answer('made')
@@ -175,9 +175,3 @@ test('a request that something else answers while it waits takes no room', async
   run.answer('made')
   await leader
 })
-
-async function hangUp (run: Run, { socket }: Connection): Promise<void> {
-  const gone = new Promise((resolve) => { run.reply.raw.once('close', resolve) })
-  socket.destroy()
-  await gone
-}

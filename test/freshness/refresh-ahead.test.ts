@@ -1,5 +1,5 @@
 import { test } from 'tap'
-import { cached, counted, filled, refreshFailed, said, scene, turns, twoProcesses, until } from './scene.ts'
+import { cached, counted, filled, outlived, refreshFailed, said, scene, turns, twoProcesses, until } from './scene.ts'
 
 const MINUTE_MS = 60_000
 
@@ -45,10 +45,7 @@ test('a refresh ahead that fails takes nothing away: the response is fresh to it
 
 test('a response that comes too late for the end is stored all the same, and who asks then waits for it', async (t) => {
   const site = await scene(t, { refreshAhead: true })
-  site.origin.answers((run) => `made ${run}`)
-  await site.ask('/')
-  site.pass(MINUTE_MS - 1)
-  site.origin.answers(undefined)
+  await outlived(site, MINUTE_MS - 1)
   t.match(said(await site.ask('/')), { text: 'made 1', cache: 'HIT' })
   const refresh = await site.origin.run(2)
   site.pass(1)
@@ -61,10 +58,7 @@ test('a response that comes too late for the end is stored all the same, and who
 
 test('a refresh ahead brings nothing back that was invalidated while it ran', async (t) => {
   const site = await scene(t, { refreshAhead: true, tags: ['a'] })
-  site.origin.answers((run) => `made ${run}`)
-  await site.ask('/')
-  site.pass(MINUTE_MS - 1)
-  site.origin.answers(undefined)
+  await outlived(site, MINUTE_MS - 1)
   await site.ask('/')
   const refresh = await site.origin.run(2)
   await site.app.cache.invalidateTags('a')

@@ -1,6 +1,6 @@
 import type { FastifyRequest } from 'fastify'
 import { test } from 'tap'
-import { cached, counted, filled, inEveryStore, refreshFailed, said, scene, turns, twoProcesses, until, type Origin } from './scene.ts'
+import { cached, counted, filled, inEveryStore, outlived, refreshFailed, said, scene, turns, twoProcesses, until, type Origin } from './scene.ts'
 import { setUser } from '../safety/helpers.ts'
 import { stores } from '../plugin/stores.ts'
 import { useRedis } from '../helpers/redis.ts'
@@ -184,10 +184,7 @@ test('after a failed refresh no process of the fleet tries before refreshThrottl
 
 inEveryStore('a refresh brings nothing back that was invalidated while it ran', async (t, cache) => {
   const site = await scene(t, { ...SWR, tags: ['a'] }, { cache })
-  site.origin.answers((run) => `made ${run}`)
-  await site.ask('/')
-  site.pass(MINUTE_MS + 1)
-  site.origin.answers(undefined)
+  await outlived(site, MINUTE_MS + 1)
   await site.ask('/')
   const refresh = await site.origin.run(2)
   await site.app.cache.invalidateTags('a')
@@ -200,10 +197,7 @@ inEveryStore('a refresh brings nothing back that was invalidated while it ran', 
 
 inEveryStore('what was invalidated softly while a refresh ran is not fresh by it: the next request starts another one', async (t, cache) => {
   const site = await scene(t, { ...SWR, tags: ['a'] }, { cache })
-  site.origin.answers((run) => `made ${run}`)
-  await site.ask('/')
-  site.pass(MINUTE_MS + 1)
-  site.origin.answers(undefined)
+  await outlived(site, MINUTE_MS + 1)
   await site.ask('/')
   const refresh = await site.origin.run(2)
   await site.app.cache.invalidateTags('a', { soft: true })
@@ -259,10 +253,7 @@ test('a refresh ends with its app, without an error and without a response: anot
 
 test('an app whose refresh hangs for ever closes nevertheless', async (t) => {
   const site = await scene(t, SWR)
-  site.origin.answers((run) => `made ${run}`)
-  await site.ask('/')
-  site.pass(MINUTE_MS + 1)
-  site.origin.answers(undefined)
+  await outlived(site, MINUTE_MS + 1)
   await site.ask('/')
   await site.origin.run(2)
   await site.app.close()

@@ -7,6 +7,7 @@ import { join } from 'node:path'
 import type { FastifyRequest } from 'fastify'
 import type { Store } from '../../lib/store/store.ts'
 import { test, type Test } from 'tap'
+import { plainStore } from '../store/plain-store.ts'
 import { cached, counted, filled, refreshFailed, said, scene, until, type Scene } from './scene.ts'
 
 const MINUTE_MS = 60_000
@@ -27,22 +28,16 @@ async function overUnixSocket (t: Test, { app }: Scene): Promise<() => Socket> {
 
 /** A store whose answers to `get` come when the test says so. */
 function storeInHand (): { store: Store, hold: () => { asked: () => boolean, answer: () => void } } {
-  const entries = new Map<string, Awaited<ReturnType<Store['get']>>>()
+  const plain = plainStore()
   let held: Promise<void> | undefined
   let onGet = (): void => {}
   const store: Store = {
-    async get ({ text }) {
+    ...plain,
+    async get (key) {
       onGet()
       await held
-      return entries.get(text)
-    },
-    set ({ text }, entry) { entries.set(text, entry) },
-    delete: ({ text }) => entries.delete(text),
-    expire: () => false,
-    ttlMs: () => undefined,
-    ping () {},
-    connect () {},
-    close () {}
+      return await plain.get(key)
+    }
   }
   return {
     store,

@@ -1,3 +1,4 @@
+import type { Socket } from 'node:net'
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import type { ResponseCacheOptions, RouteCacheOptions } from 'fastify-response-cache'
 import type { Test } from 'tap'
@@ -113,6 +114,21 @@ export async function until (condition: () => boolean, what: string): Promise<vo
 /** The words of the two fields that say what the cache did, and the body. */
 export function said ({ status, text, field }: Exchange): { status: number, text: string, cache: string | undefined, why: string | undefined } {
   return { status, text, cache: field('x-cache'), why: field('cache-status')?.replace('fastify-response-cache; ', '') }
+}
+
+/** `made 1` is stored and so old; from now on runs answer when the test says so. */
+export async function outlived (site: Scene, ms: number): Promise<void> {
+  site.origin.answers((run) => `made ${run}`)
+  await site.ask('/')
+  site.pass(ms)
+  site.origin.answers(undefined)
+}
+
+/** The client of this run goes away, and its server has heard of it. */
+export async function leave ({ socket }: { socket: Socket }, { reply }: Pick<Run, 'reply'>): Promise<void> {
+  const gone = new Promise((resolve) => { reply.raw.once('close', resolve) })
+  socket.destroy()
+  await gone
 }
 
 /** So many responses in all have been stored by these processes, and are there for others. */

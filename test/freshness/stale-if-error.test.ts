@@ -1,7 +1,7 @@
 import type { FastifyReply } from 'fastify'
 import { Readable } from 'node:stream'
 import { test } from 'tap'
-import { cached, counted, filled, inEveryStore, said, scene, turns, twoProcesses, until } from './scene.ts'
+import { cached, counted, filled, inEveryStore, outlived, said, scene, turns, twoProcesses, until } from './scene.ts'
 
 const MINUTE_MS = 60_000
 const INSTEAD = 'fwd=stale; fwd-status=500; detail=stale-if-error'
@@ -48,10 +48,7 @@ for (const [title, [status, fail]] of Object.entries(failures)) {
 
 test('cookies of a failed run are for its client, and for nobody else', async (t) => {
   const site = await scene(t, { staleIfError: '1m', refreshThrottle: 0 })
-  site.origin.answers((run) => `made ${run}`)
-  await site.ask('/')
-  site.pass(MINUTE_MS + 3000)
-  site.origin.answers(undefined)
+  await outlived(site, MINUTE_MS + 3000)
   const asked = site.many(2, '/')
   const run = await site.origin.run(2)
   await site.arrived(3)
@@ -144,10 +141,7 @@ for (const [field, seconds] of Object.entries(windows)) {
 
 inEveryStore('one request tries while others wait, and then nobody tries for refreshThrottle', async (t, cache) => {
   const site = await scene(t, { staleIfError: '1h', refreshThrottle: '10m' }, { cache })
-  site.origin.answers((run) => `made ${run}`)
-  await site.ask('/')
-  site.pass(MINUTE_MS + 3000)
-  site.origin.answers(undefined)
+  await outlived(site, MINUTE_MS + 3000)
   const asked = site.many(10, '/')
   const run = await site.origin.run(2)
   await site.arrived(11)

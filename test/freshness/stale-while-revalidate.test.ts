@@ -1,15 +1,12 @@
 import { test } from 'tap'
-import { cached, counted, filled, inEveryStore, said, scene, turns, twoProcesses } from './scene.ts'
+import { cached, counted, filled, inEveryStore, outlived, said, scene, turns, twoProcesses } from './scene.ts'
 
 const MINUTE_MS = 60_000
 const STALE = 'hit; ttl=-3; detail=stale-while-revalidate'
 
 inEveryStore('within the window the old response is sent at once, while the handler runs once behind it', async (t, cache) => {
   const site = await scene(t, { staleWhileRevalidate: '1m' }, { cache })
-  site.origin.answers((run) => `made ${run}`)
-  await site.ask('/')
-  site.pass(MINUTE_MS + 3000)
-  site.origin.answers(undefined)
+  await outlived(site, MINUTE_MS + 3000)
   const stale = await Promise.all(site.many(20, '/'))
   for (const answer of stale) t.strictSame(said(answer), { status: 200, text: 'made 1', cache: 'STALE', why: STALE })
   t.equal(stale[0]!.field('age'), '63')

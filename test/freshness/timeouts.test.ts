@@ -1,6 +1,6 @@
 import { PassThrough } from 'node:stream'
 import { test } from 'tap'
-import { cached, counted, filled, inEveryStore, said, scene, turns, twoProcesses, until, type Exchange } from './scene.ts'
+import { cached, counted, filled, inEveryStore, outlived, said, scene, turns, twoProcesses, until, type Exchange } from './scene.ts'
 
 const MINUTE_MS = 60_000
 const TIMEOUT = 'RESPONSE_CACHE_ERR_HANDLER_TIMEOUT'
@@ -12,10 +12,7 @@ function isRefused (answer: Exchange): boolean {
 
 inEveryStore('with something stale nobody waits longer than softTimeout, and what the handler makes then is stored', async (t, cache) => {
   const site = await scene(t, { staleIfError: '1h', softTimeout: '30ms' }, { cache })
-  site.origin.answers((run) => `made ${run}`)
-  await site.ask('/')
-  site.pass(MINUTE_MS + 3000)
-  site.origin.answers(undefined)
+  await outlived(site, MINUTE_MS + 3000)
   const startedAt = performance.now()
   const stale = await Promise.all(site.many(5, '/'))
   t.ok(performance.now() - startedAt < 5000, 'not for as long as waitMs')
@@ -44,10 +41,7 @@ inEveryStore('a handler that is quick enough answers all who wait, however short
 
 test('softTimeout lets nobody wait who may have the old response at once', async (t) => {
   const site = await scene(t, { staleWhileRevalidate: '1m', staleIfError: '1h', softTimeout: '20s' })
-  site.origin.answers((run) => `made ${run}`)
-  await site.ask('/')
-  site.pass(MINUTE_MS + 3000)
-  site.origin.answers(undefined)
+  await outlived(site, MINUTE_MS + 3000)
   t.match(said(await site.ask('/')), { text: 'made 1', why: 'hit; ttl=-3; detail=stale-while-revalidate' })
   await site.origin.run(2)
 })
@@ -80,10 +74,7 @@ inEveryStore('after hardTimeout there is a 503 that says when to come back, and 
 
 test('after hardTimeout something stale is sent in place of the 503', async (t) => {
   const site = await scene(t, { staleIfError: '1h', hardTimeout: '30ms' })
-  site.origin.answers((run) => `made ${run}`)
-  await site.ask('/')
-  site.pass(MINUTE_MS + 3000)
-  site.origin.answers(undefined)
+  await outlived(site, MINUTE_MS + 3000)
   t.strictSame(said(await site.ask('/')), { status: 200, text: 'made 1', cache: 'STALE', why: 'hit; ttl=-3; detail=hard-timeout' })
   ;(await site.origin.run(2)).answer('made 2')
   await filled(2, site)
@@ -197,10 +188,7 @@ inEveryStore('a handler that hangs for ever is in the way of no other key, and o
 
 test('a refresh that hangs for ever keeps nobody from the old response, nor after the window from the handler', async (t) => {
   const site = await scene(t, { staleWhileRevalidate: '1m', lock: { waitMs: 60 } })
-  site.origin.answers((run) => `made ${run}`)
-  await site.ask('/')
-  site.pass(MINUTE_MS + 3000)
-  site.origin.answers(undefined)
+  await outlived(site, MINUTE_MS + 3000)
   await site.ask('/')
   await site.origin.run(2)
   site.origin.answers((run) => `made ${run}`)

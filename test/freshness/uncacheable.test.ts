@@ -108,25 +108,25 @@ test('an answer for one client is remembered for 5 seconds, then twice as long e
   let now = 0
   const key = { id: 'key', text: 'key' }
   const memory = new UncacheableMemory(() => now)
-  t.equal(memory.has(key, {}), false)
+  t.equal(memory.mayRun(key, {}), false)
   memory.note(key, [])
   for (const seconds of [5, 10, 20, 40, 80, 120, 120]) {
     now += seconds * 1000 - 1
-    t.equal(memory.has(key, {}), true, `after nearly ${seconds} seconds`)
+    t.equal(memory.mayRun(key, {}), true, `after nearly ${seconds} seconds`)
     memory.note(key, []) // by those who do not ask: no reason to wait longer
     now++
-    t.strictSame([memory.has(key, {}), memory.has(key, {}), memory.has(key, {})], [false, true, true], `after ${seconds} seconds`)
+    t.strictSame([memory.mayRun(key, {}), memory.mayRun(key, {}), memory.mayRun(key, {})], [false, true, true], `after ${seconds} seconds`)
     memory.note(key, [])
   }
   now += 120_000
-  memory.has(key, {})
+  memory.mayRun(key, {})
   memory.forget(key, {})
-  t.equal(memory.has(key, {}), false, 'after a response that was stored')
+  t.equal(memory.mayRun(key, {}), false, 'after a response that was stored')
   memory.note(key, [])
   now += 5000
-  t.strictSame([memory.has(key, {}), memory.has(key, {})], [false, true], 'it begins anew')
+  t.strictSame([memory.mayRun(key, {}), memory.mayRun(key, {})], [false, true], 'it begins anew')
   now += 5000
-  t.equal(memory.has(key, {}), false, 'another one tries when the first has not come back')
+  t.equal(memory.mayRun(key, {}), false, 'another one tries when the first has not come back')
 })
 
 inEveryStore('when the time of what is remembered is over nobody waits for the request that tries, and what it brings is stored', async (t, cache) => {

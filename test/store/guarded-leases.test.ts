@@ -1,8 +1,8 @@
 import { test, type Test } from 'tap'
 import type { LeaseAnswer, Leases } from '../../lib/leases.ts'
 import type { Store } from '../../lib/store/store.ts'
-import type { Entry } from '../../lib/stored-entry.ts'
 import { cached, open, said, until, type Site } from '../freshness/scene.ts'
+import { plainStore } from './plain-store.ts'
 
 /*
  * A store of the user's may offer leases that do not do what they promise. They save work and nothing else: a route answers without.
@@ -10,18 +10,7 @@ import { cached, open, said, until, type Site } from '../freshness/scene.ts'
 
 /** A store of the user's that keeps entries as it should, with these leases. */
 function storeWith (leases: unknown): Store {
-  const entries = new Map<string, Entry>()
-  return {
-    leases: leases as Leases,
-    get: ({ text }) => entries.get(text),
-    set ({ text }, entry) { entries.set(text, entry) },
-    delete: ({ text }) => entries.delete(text),
-    expire: () => false,
-    ttlMs: () => undefined,
-    ping () {},
-    connect () {},
-    close () {}
-  }
+  return { ...plainStore(), leases: leases as Leases }
 }
 
 /** What the process would end for. */

@@ -26,6 +26,7 @@ t.test('on a Cluster the end of a lease is heard whatever nodes it is on and the
   const before = others.map(({ asked }) => asked())
   const lease = await granted(first!.leases, 'page', { leaseMs: 60_000 })
   const waits = await Promise.all(others.map((scene) => waiting(scene, 'page', { leaseMs: 60_000 })))
+  // Time for twenty polls, if somebody did: the longer it takes, the stronger the test.
   await new Promise((resolve) => { setTimeout(resolve, 100) })
   await lease.release('failed')
   t.same(await Promise.all(waits.map(({ answer }) => answer)), others.map(() => ({ outcome: 'ended', how: 'failed' })))
