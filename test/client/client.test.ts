@@ -3,6 +3,11 @@ import { createCache, type Cache, type CacheOptions } from '../../lib/index.ts'
 import { openCache } from '../helpers/open-cache.ts'
 import { useRedis } from '../helpers/redis.ts'
 
+/** Names that the cache itself uses in a store, and for what. */
+const KEPT = {
+  'user:GET:/users/1': 'stored responses', 'lease:x': 'leases', marks: 'the marks of invalidations', events: 'the events of invalidations', hot: 'what is requested most'
+}
+
 t.test('with memory', (t) => behaves(t, async () => ({})))
 
 t.test('with Redis', (t) => behaves(t, async (t) => {
@@ -101,6 +106,7 @@ function behaves (t: Test, optionsFor: (t: Test) => Promise<CacheOptions>): void
   t.test('a wrong key, ttl or option is refused with what was expected', async (t) => {
     const cache = await open(t, { defaults: {} })
     for (const key of ['', 'a\nb', 'x'.repeat(513), 5 as never]) await t.rejects(cache.get(key), { code: 'RESPONSE_CACHE_ERR_KEY_INVALID' })
+    for (const [key, use] of Object.entries(KEPT)) await t.rejects(cache.set(key, 1, { ttl: 5 }), { code: 'RESPONSE_CACHE_ERR_KEY_INVALID', message: `"${key}" (string), which is kept for ${use}` })
     await t.rejects(cache.set('a', 1), { code: 'RESPONSE_CACHE_ERR_TTL_MISSING', message: /key "a".*namespace "a"/ })
     await t.rejects(cache.set('a', 1, { ttl: 'soon' }), { code: 'RESPONSE_CACHE_ERR_OPTION_INVALID', message: /'short'/ })
     await t.rejects(cache.set('a', 1, { tll: 5 } as never), { code: 'RESPONSE_CACHE_ERR_OPTION_UNKNOWN', message: /Did you mean "ttl"/ })
