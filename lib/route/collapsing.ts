@@ -52,6 +52,9 @@ interface Leading {
 /** A store that always says so is not believed for ever. */
 const MOST_AGAIN = 20
 
+/** A run behind gives up later than those who wait for it: else they would try themselves, with no time left. */
+const BEHIND_MS = 1000
+
 /** Of handlers that hang. */
 const LONGEST_RUN_MS = 30_000
 
@@ -251,7 +254,7 @@ export class Collapsing {
     const { text, id } = waiting.admitted.key
     const name = group === text ? id : `${id}:${digest(group).slice(0, 22)}`
     try {
-      return await leases.acquire(name, { leaseMs: lock.leaseMs, waitMs: isBehind ? this.#waitMs : this.#patienceMs(waiting), signal: closed })
+      return await leases.acquire(name, { leaseMs: lock.leaseMs, waitMs: isBehind ? this.#waitMs + BEHIND_MS : this.#patienceMs(waiting), signal: closed })
     } catch {
       return { outcome: 'unavailable' } // said by the store's guard: the route goes on without
     }
