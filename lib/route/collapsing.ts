@@ -1,4 +1,5 @@
 import { digest } from '../cache-key.ts'
+import { LONGEST_TIMER_MS } from '../deadline.ts'
 import { HandlerTimeoutError, OverloadedError } from '../errors.ts'
 import type { Fill, FillResult } from '../fills/fills.ts'
 import { Run, type RunParts } from '../fills/run.ts'
@@ -254,7 +255,7 @@ export class Collapsing {
     const { text, id } = waiting.admitted.key
     const name = group === text ? id : `${id}:${digest(group).slice(0, 22)}`
     try {
-      return await leases.acquire(name, { leaseMs: lock.leaseMs, waitMs: isBehind ? this.#waitMs + BEHIND_MS : this.#patienceMs(waiting), signal: closed })
+      return await leases.acquire(name, { leaseMs: lock.leaseMs, waitMs: isBehind ? Math.min(this.#waitMs + BEHIND_MS, LONGEST_TIMER_MS) : this.#patienceMs(waiting), signal: closed })
     } catch {
       return { outcome: 'unavailable' } // said by the store's guard: the route goes on without
     }
