@@ -24,6 +24,8 @@ export class ResponseKey implements StoreKey {
   readonly text: string
   readonly #parts: KeyParts
   #id: string | undefined
+  /** By what was sent. */
+  #variants: Map<string, ResponseKey> | undefined
 
   constructor (parts: KeyParts) {
     this.#parts = parts
@@ -36,7 +38,33 @@ export class ResponseKey implements StoreKey {
     this.#id ??= `${namespace}:${method}:${readable(path)}:${hash('sha256', this.text, 'base64url').slice(0, 22)}`
     return this.#id
   }
+
+  /** The key of the variant with this digest of its selecting header fields. */
+  variant (digest: string): ResponseKey {
+    const { selected, ...parts } = this.#parts
+    return new ResponseKey({ ...parts, selected: `${selected}${encodePart('y', digest)}` })
+  }
+
+  /** The same by what was sent; digests are made once for it. */
+  variantFor (sent: string, digest: () => string): ResponseKey {
+    this.#variants ??= new Map()
+    let variant = this.#variants.get(sent)
+    if (variant !== undefined) return variant
+    variant = this.variant(digest())
+    if (this.#variants.size >= MOST_REMEMBERED) this.#variants.clear()
+    if (sent.length <= LONGEST_REMEMBERED) this.#variants.set(sent, variant)
+    return variant
+  }
+
+  /** Whether a text is this key's or that of one of its variants. */
+  covers (text: string): boolean {
+    return text.startsWith(this.text) && (text.length === this.text.length || VARIANT.test(text.slice(this.text.length)))
+  }
 }
+
+const MOST_REMEMBERED = 8
+const LONGEST_REMEMBERED = 500
+const VARIANT = /^;y43:[\w-]{43}$/
 
 /** How ids of stored responses begin, `<namespace>:<METHOD>:`. */
 export const RESPONSE_ID = /^[\w.-]+:(?:GET|POST|QUERY):/

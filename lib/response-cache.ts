@@ -3,16 +3,19 @@ import { useOf } from './http/freshness.ts'
 import type { FillStamp, MarkLedger } from './marks/ledger.ts'
 import { variesMatch, type RequestHeaders } from './http/vary.ts'
 import { UNAVAILABLE, type GuardedStore } from './store/guarded-store.ts'
-import { isPromise, type MaybePromise, type StoreKey } from './store/store.ts'
+import { isPromise, type MaybePromise } from './store/store.ts'
 import type { Entry, StoredResponse } from './stored-entry.ts'
+import type { ResponseKey } from './cache-key.ts'
+import { keyLabel } from './marks/labels.ts'
+import { isVariants, Variants } from './variants.ts'
 
 /*
  * The engine. It knows neither Fastify nor Redis: the hooks of a route tell it what a request is selected by and hand it
  * responses that may be stored; a store keeps them.
  *
- *   look up   key -> store -> the same key material? -> not invalidated since it was filled?
- *                          -> the same selecting header fields? -> still fresh? -> hit
- *                                                               -> of use while a new one is made, or when that fails? -> stale
+ *   look up   key -> the variant of it -> store -> the same key material? -> not invalidated since it was filled?
+ *                          -> still fresh? -> hit
+ *                          -> of use while a new one is made, or when that fails? -> stale
  *   store     response + lifetime -> store, which forgets it when it is of no use any more
  *
  * Three rules hold whatever the store does. An entry is used only if its whole key material equals the request's, so a hash
@@ -24,6 +27,8 @@ import type { Entry, StoredResponse } from './stored-entry.ts'
 
 export interface Hit {
   readonly outcome: 'hit'
+  /** Of the variant. */
+  readonly key: ResponseKey
   readonly response: StoredResponse
   /** When it was found, by the cache's clock. */
   readonly at: number
@@ -32,6 +37,7 @@ export interface Hit {
 /** Not fresh, but of use. */
 export interface Stale {
   readonly outcome: 'stale'
+  readonly key: ResponseKey
   readonly response: StoredResponse
   readonly at: number
   readonly use: 'while-revalidate' | 'if-error'
@@ -39,9 +45,17 @@ export interface Stale {
 
 export interface Miss {
   readonly outcome: 'miss'
+  /** Where the response would be, as far as it is known what it is selected by. */
+  readonly key: ResponseKey
   readonly reason: MissReason
   /** What is stored and of no use for this request. */
   readonly former?: StoredResponse
+}
+
+/** Whose response is asked for. */
+export interface Asked {
+  readonly key: ResponseKey
+  readonly headers: RequestHeaders
 }
 
 export type LookupResult = Hit | Stale | Miss
@@ -49,31 +63,38 @@ export type LookupResult = Hit | Stale | Miss
 /** The stamp of a fill that began while the marks could not be read: its response is not stored, but those who wait share it. */
 export const UNMARKED: FillStamp = { incarnation: '', stamp: 0 }
 
-const MISS: Record<'uri-miss' | 'store-error', LookupResult> = {
-  'uri-miss': { outcome: 'miss', reason: 'uri-miss' },
-  'store-error': { outcome: 'miss', reason: 'store-error' }
-}
-
 export class ResponseCache {
   readonly #store: GuardedStore
   readonly #ledger: MarkLedger
+  readonly #variants: Variants
   readonly #now: () => number
 
   constructor ({ store, clock }: { store: GuardedStore, clock: () => number }) {
     this.#store = store
     this.#ledger = store.marks.ledger
+    this.#variants = new Variants({ store, clock })
     this.#now = clock
   }
 
   /** What is there for this key and these request header fields. Never throws or rejects; answers at once when the store does. */
-  lookUp (key: StoreKey, headers: RequestHeaders): MaybePromise<LookupResult> {
-    const found = this.#store.get(key)
-    return isPromise(found) ? found.then((entry) => this.#judge(entry, key, headers)) : this.#judge(found, key, headers)
+  lookUp (key: ResponseKey, headers: RequestHeaders): MaybePromise<LookupResult> {
+    const variant = this.#variants.keyFor(key, headers)
+    const found = this.#store.get(variant)
+    return isPromise(found) ? found.then((entry) => this.#found(entry, variant, { key, headers })) : this.#found(found, variant, { key, headers })
   }
 
   /** The same, but never from a copy that another process may have replaced. */
-  async lookUpLatest (key: StoreKey, headers: RequestHeaders): Promise<LookupResult> {
-    return this.#judge(await this.#store.getLatest(key), key, headers)
+  async lookUpLatest (key: ResponseKey, headers: RequestHeaders): Promise<LookupResult> {
+    const variant = this.#variants.keyFor(key, headers)
+    const found = await this.#store.getLatest(variant)
+    if (!isVariants(found, variant)) return this.#judge(found, variant, { key, headers })
+    const learned = this.#variants.learnFrom(found, key, headers)
+    return this.#judge(await this.#store.getLatest(learned), learned, { key, headers })
+  }
+
+  /** Where the response would be, as far as this process knows what it is selected by. */
+  keyFor ({ key, headers }: Asked): ResponseKey {
+    return this.#variants.keyFor(key, headers)
   }
 
   get now (): number {
@@ -85,53 +106,70 @@ export class ResponseCache {
     return this.#ledger.stamp ?? UNMARKED
   }
 
-  /** A response that becomes what is stored, fresh for `ttlMs` from now. */
-  makeResponse (key: StoreKey, made: Omit<StoredResponse, 'kind' | 'key' | 'storedAt' | 'staleAt'>, ttlMs: number): StoredResponse {
+  /** A response that becomes what is stored for such requests, fresh for `ttlMs` from now. */
+  makeResponse ({ key, headers }: Asked, made: Omit<StoredResponse, 'kind' | 'key' | 'storedAt' | 'staleAt'>, ttlMs: number): StoredResponse {
     const storedAt = this.#now()
-    return { kind: 'response', key: key.text, storedAt, staleAt: storedAt + ttlMs, ...made }
+    const variant = this.#variants.learn(key, { vary: made.vary, headers })
+    return { kind: 'response', key: variant.text, storedAt, staleAt: storedAt + ttlMs, ...made }
   }
 
   /**
    * Keeps a response for as long as it is of any use, `keepMs` from now. Resolves when the store is done, to whether it was kept. What was
    * invalidated while its handler ran is not kept.
    */
-  async store (key: StoreKey, response: StoredResponse, keepMs: number): Promise<boolean> {
+  async store ({ key, headers }: Asked, response: StoredResponse, keepMs: number): Promise<boolean> {
     if (response.filled === UNMARKED || this.#ledger.verdict(response, key) !== 'live') return false
-    return await this.#store.set(key, response, keepMs)
+    const variant = await this.#variants.list(key, response, { keepMs, headers })
+    if (variant === undefined) return false
+    if (variant === key) return await this.#store.set(key, response, keepMs)
+    // Found by the key of all variants as well.
+    return await this.#store.set(variant, { ...response, key: variant.text, labels: [...response.labels, keyLabel(key.id)] }, keepMs)
   }
 
   /** Whether it may not even be served stale any more. */
-  isDead (response: StoredResponse, key: StoreKey): boolean {
+  isDead (response: StoredResponse, key: ResponseKey): boolean {
     return this.#ledger.verdict(response, key) === 'dead'
   }
 
-  isInvalidated (response: StoredResponse, key: StoreKey): boolean {
+  isInvalidated (response: StoredResponse, key: ResponseKey): boolean {
     return this.#ledger.verdict(response, key) !== 'live'
   }
 
-  /** There is nothing to serve under this key any more. Nobody has to wait. */
-  forget (key: StoreKey): void {
+  /** There is nothing to serve under this key, which is that of a variant, any more. Nobody has to wait. */
+  forget (key: ResponseKey): void {
     this.#store.delete(key).catch(() => {}) // the guard of the store has said so, and the entry goes by its time to live
   }
 
   /** What a response that another request has just made is for this one. */
-  judgeShared (response: StoredResponse, key: StoreKey, headers: RequestHeaders): LookupResult {
+  judgeShared (response: StoredResponse, { key, headers }: Asked): LookupResult {
+    const variant = this.#variants.keyFor(key, headers)
+    if (!key.covers(response.key)) return { outcome: 'miss', key: variant, reason: 'uri-miss' }
+    if (!variesMatch(response.vary, headers)) return { outcome: 'miss', key: variant, reason: 'vary-miss' }
     // Without marks there is no invalidation that this process could know of.
-    if (response.filled !== UNMARKED || this.#ledger.stamp !== undefined) return this.#judge(response, key, headers)
-    if (response.key !== key.text) return MISS['uri-miss']
-    return variesMatch(response.vary, headers) ? { outcome: 'hit', response, at: this.#now() } : { outcome: 'miss', reason: 'vary-miss', former: response }
+    if (response.filled === UNMARKED && this.#ledger.stamp === undefined) return { outcome: 'hit', key: variant, response, at: this.#now() }
+    return this.#judgeOwn(response, variant)
   }
 
-  #judge (entry: Entry | undefined | typeof UNAVAILABLE, key: StoreKey, headers: RequestHeaders): LookupResult {
-    if (entry === undefined) return MISS['uri-miss']
-    if (entry === UNAVAILABLE) return MISS['store-error']
-    if (entry.kind !== 'response' || entry.key !== key.text) return MISS['uri-miss']
-    const verdict = this.#ledger.verdict(entry, key)
-    if (verdict === 'dead') return { outcome: 'miss', reason: 'uri-miss', former: entry }
-    if (!variesMatch(entry.vary, headers)) return { outcome: 'miss', reason: 'vary-miss', former: entry }
+  /** What stands under a key may say where to look. */
+  #found (entry: Entry | undefined | typeof UNAVAILABLE, variant: ResponseKey, asked: Asked): MaybePromise<LookupResult> {
+    if (!isVariants(entry, variant)) return this.#judge(entry, variant, asked)
+    const learned = this.#variants.learnFrom(entry, asked.key, asked.headers)
+    const found = this.#store.get(learned)
+    return isPromise(found) ? found.then((later) => this.#judge(later, learned, asked)) : this.#judge(found, learned, asked)
+  }
+
+  #judge (entry: Entry | undefined | typeof UNAVAILABLE, key: ResponseKey, asked: Asked): LookupResult {
+    if (entry === UNAVAILABLE) return { outcome: 'miss', key, reason: 'store-error' }
+    if (entry !== undefined && entry.kind === 'response' && entry.key === key.text) return this.#judgeOwn(entry, key)
+    return { outcome: 'miss', key, reason: key === asked.key || this.#variants.isListed(asked.key, asked.headers) ? 'uri-miss' : 'vary-miss' }
+  }
+
+  #judgeOwn (response: StoredResponse, key: ResponseKey): LookupResult {
+    const verdict = this.#ledger.verdict(response, key)
+    if (verdict === 'dead') return { outcome: 'miss', key, reason: 'uri-miss', former: response }
     const at = this.#now()
-    const use = useOf(entry, at, verdict === 'stale')
-    if (use === 'fresh') return { outcome: 'hit', response: entry, at }
-    return use === 'none' ? { outcome: 'miss', reason: 'stale', former: entry } : { outcome: 'stale', response: entry, at, use }
+    const use = useOf(response, at, verdict === 'stale')
+    if (use === 'fresh') return { outcome: 'hit', key, response, at }
+    return use === 'none' ? { outcome: 'miss', key, reason: 'stale', former: response } : { outcome: 'stale', key, response, at, use }
   }
 }

@@ -57,7 +57,19 @@ export interface StoredValue extends Stored {
   readonly origin: 'set' | 'produced'
 }
 
-export type Entry = StoredResponse | StoredValue
+/** What the responses of one key are selected by. They are kept under keys of their own. */
+export interface StoredVariants extends Stored {
+  readonly kind: 'variants'
+  /** Request header fields. */
+  readonly names: readonly string[]
+  /** Digests of their values, the oldest first. */
+  readonly digests: readonly string[]
+  /** When it goes. */
+  readonly until: number
+  readonly costMs: number
+}
+
+export type Entry = StoredResponse | StoredValue | StoredVariants
 
 export function encodeEntry (entry: Entry): Buffer {
   const { body, ...rest } = entry
@@ -112,6 +124,7 @@ export function isEntry (header: Record<string, unknown>): header is Record<stri
   if (typeof header.key !== 'string' || !isInstant(header.storedAt) || !isFillStamp(header.filled)) return false
   if (!Array.isArray(header.labels) || !header.labels.every((label) => typeof label === 'string')) return false
   if (header.kind === 'value') return (header.encoding === 'bytes' || header.encoding === 'clone') && (header.origin === 'set' || header.origin === 'produced')
+  if (header.kind === 'variants') return isNames(header.names) && isNames(header.digests) && isInstant(header.until) && isDuration(header.costMs)
   return header.kind === 'response' && isInstant(header.staleAt) &&
     isDuration(header.costMs) && isDuration(header.whileRevalidateMs) && isDuration(header.ifErrorMs) &&
     (header.adaptive === undefined || isAdaptiveState(header.adaptive)) &&
@@ -119,6 +132,10 @@ export function isEntry (header: Record<string, unknown>): header is Record<stri
     Array.isArray(header.headers) && header.headers.every(isHeaderField) &&
     Array.isArray(header.removed) && header.removed.every(isFieldName) &&
     Array.isArray(header.vary) && header.vary.every(isVaryField)
+}
+
+function isNames (value: unknown): boolean {
+  return Array.isArray(value) && value.every((name) => typeof name === 'string')
 }
 
 function isFillStamp (value: unknown): boolean {
@@ -165,11 +182,11 @@ export function isNewer (there: Entry, coming: Entry): boolean {
   if (there.filled.incarnation !== coming.filled.incarnation) return false
   if (there.filled.stamp !== coming.filled.stamp) return there.filled.stamp > coming.filled.stamp
   if (there.kind === 'value') return there.origin === 'set'
-  return coming.kind === 'response' && begunAt(there) > begunAt(coming)
+  return coming.kind !== 'value' && begunAt(there) > begunAt(coming)
 }
 
 /** When its handler began. */
-export function begunAt ({ storedAt, costMs }: StoredResponse): number {
+export function begunAt ({ storedAt, costMs }: StoredResponse | StoredVariants): number {
   return storedAt - costMs
 }
 
@@ -178,6 +195,7 @@ export function entryBytes (entry: Entry): number {
   let bytes = 600 + entry.body.length + 2 * entry.key.length
   for (const label of entry.labels) bytes += 40 + 2 * label.length
   if (entry.kind === 'value') return bytes
+  if (entry.kind === 'variants') return bytes + 130 * entry.digests.length + 100 * entry.names.length
   for (const [name, value] of entry.headers) {
     bytes += 100 + 2 * name.length + (typeof value === 'string' ? 2 * value.length : value.reduce((sum, line) => sum + 40 + 2 * line.length, 0))
   }

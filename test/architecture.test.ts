@@ -14,10 +14,11 @@ const layers = [
   ['lib/stored-entry.ts', 'lib/single-flight.ts'],
   ['lib/store/store.ts', 'lib/cache-key.ts', 'lib/fills/'],
   ['lib/store/'],
-  ['lib/response-cache.ts'],
+  ['lib/variants.ts', 'lib/response-cache.ts'],
   ['lib/options/', 'lib/warming/'],
   ['lib/functions/'],
   ['lib/client/', 'lib/route/'],
+  ['lib/audit/'],
   ['lib/create-cache.ts', 'lib/decorators.ts'],
   ['lib/plugin.ts'],
   ['lib/index.ts']

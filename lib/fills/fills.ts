@@ -10,6 +10,8 @@ export type FillResult =
 /** What a request that waited is to do. */
 export type WakeUp =
   | { readonly wake: 'shared', readonly response: StoredResponse }
+  /** It turned out what responses are selected by: what was one group is several. */
+  | { readonly wake: 'regroup' }
   /** The answer is for nobody else: run the handler, and let nobody wait for it. */
   | { readonly wake: 'run' }
   /** The fill failed: try it, others go on waiting. */
@@ -67,6 +69,12 @@ export class Fill {
     if (result.how === 'failed') return this.#fail()
     this.#onEnd()
     this.#wake([...this.#waiting.keys()], result.how === 'stored' ? { wake: 'shared', response: result.response } : { wake: 'run' })
+  }
+
+  /** Nothing will come of it for those who wait, but they know better now whom to wait for. */
+  regroup (): void {
+    this.#onEnd()
+    this.#wake([...this.#waiting.keys()], { wake: 'regroup' })
   }
 
   #fail (): void {

@@ -35,7 +35,7 @@ export class Announcer {
   miss (reply: FastifyReply, exchange: Miss, stored: true | NotStoredReason | undefined): void {
     reply.header('x-cache', 'MISS')
     this.#status(reply, exchange, this.#missStatus(exchange.reason, stored))
-    this.#key(reply, exchange.admitted.key)
+    this.#key(reply, exchange.key)
   }
 
   refused (reply: FastifyReply, exchange: Refused): void {

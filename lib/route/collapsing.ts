@@ -91,12 +91,12 @@ export class Collapsing {
   }
 
   async decide (result: Stale | Miss, asking: Asking, startBehind: StartBehind): Promise<Decision> {
-    return await this.#decide({ ...asking, result, startBehind, group: groupOf(asking, result), beganAt: performance.now() })
+    return await this.#decide({ ...asking, result, startBehind, group: groupOf(result), beganAt: performance.now() })
   }
 
   /** What a stale response is served for at once, without asking anybody. Not to a request that has to make the new one itself. */
   serveStale (result: Stale, asking: Asking, startBehind: StartBehind): Decision | undefined {
-    const group = groupOf(asking, result)
+    const group = groupOf(result)
     if (result.use === 'while-revalidate') {
       if (!this.refresh(result, asking, startBehind)) return undefined
       return { do: 'serve-stale', stale: result, why: 'stale-while-revalidate' }
@@ -107,7 +107,7 @@ export class Collapsing {
   /** Makes a new response in the background, unless somebody does already, or it has failed a moment ago. False: this request cannot be repeated. */
   refresh (result: Stale | Hit, asking: Asking, startBehind: StartBehind): boolean {
     const { behind, fills, rests, closed } = this.#shared
-    const group = groupOf(asking, result)
+    const group = groupOf(result)
     if (closed.aborted || behind.size >= MOST_BEHIND || rests.leftMs(group) > 0 || this.#fillToJoin(group) !== undefined) return true
     const fill = fills.begin(group, performance.now())
     if (startBehind(fill)) return true
@@ -149,6 +149,7 @@ export class Collapsing {
     const woken = await fill.join({ hasStale: stale !== undefined, mayLead: !isHead, isGone }, this.#patienceMs(waiting))
     switch (woken.wake) {
       case 'shared': return await this.#share(woken.response, waiting)
+      case 'regroup': return await this.#regroup(waiting)
       case 'run': return this.runAlone(result, waiting)
       case 'lead': return this.#start(waiting, result, { fill })
       case 'failed': return { do: 'serve-stale', stale: stale!, why: 'stale-if-error' }
@@ -188,11 +189,11 @@ export class Collapsing {
 
   /** What another request's response is for this one; what is not for it is asked for anew. */
   async #share (response: StoredResponse, waiting: Waiting): Promise<Decision> {
-    const found = this.#cache.judgeShared(response, waiting.admitted.key, waiting.headers)
+    const found = this.#cache.judgeShared(response, { key: waiting.admitted.key, headers: waiting.headers })
     if (found.outcome === 'hit') return { do: 'serve', hit: found, collapsed: reasonOf(waiting.result) }
     // Softly invalidated while it was made: it is stale for those who ask now.
-    const result: Stale | Miss = found.outcome === 'stale' && waiting.result.outcome === 'stale' ? waiting.result : { outcome: 'miss', reason: found.outcome === 'stale' ? 'stale' : found.reason, former: response }
-    return await this.#decide({ ...waiting, result, group: groupOf(waiting, result) })
+    const result: Stale | Miss = found.outcome === 'stale' && waiting.result.outcome === 'stale' ? waiting.result : { outcome: 'miss', key: found.key, reason: found.outcome === 'stale' ? 'stale' : found.reason, former: response }
+    return await this.#decide({ ...waiting, result, group: groupOf(result) })
   }
 
   /** Takes the lease that lets one process of all run the handler, and looks again: somebody may have been faster. In the background there may be nothing to do. */
@@ -230,14 +231,19 @@ export class Collapsing {
 
   /** Another process has stored something which is not for this request, or is gone already. */
   async #again (found: LookupResult, fill: Fill, { waiting, how }: { waiting: Waiting, how: Leading }): Promise<Decision | undefined> {
-    const other = responseOf(found)
     const { isBehind, again = 0 } = how
-    if (isBehind || other === undefined || found.outcome !== 'miss' || groupOf(waiting, found) === fill.group) {
+    if (isBehind || found.outcome !== 'miss' || groupOf(found) === fill.group) {
       return again < MOST_AGAIN ? await this.#lead(fill, waiting, { isBehind, again: again + 1 }) : this.#start(waiting, waiting.result, { fill, isBehind })
     }
-    // It tells what responses of this key are selected by: those who wait are of several groups.
-    fill.settle({ how: 'stored', response: other })
-    return await this.#decide({ ...waiting, result: found, group: groupOf(waiting, found) })
+    fill.regroup()
+    return await this.#regroup(waiting)
+  }
+
+  async #regroup (waiting: Waiting): Promise<Decision> {
+    const { admitted, headers, result } = waiting
+    const key = this.#cache.keyFor({ key: admitted.key, headers })
+    const known: Stale | Miss = result.outcome === 'stale' ? result : { ...result, key, reason: 'vary-miss' }
+    return await this.#decide({ ...waiting, result: known, group: groupOf(known) })
   }
 
   /** The origin fails: who has something stale serves that. */
@@ -271,7 +277,7 @@ export class Collapsing {
     const { closed, rests } = this.#shared
     const restMs = found.outcome === 'stale' || parts.isBehind === true ? this.#policy.throttleMs : undefined
     // By now: handlers may change header fields.
-    const group = restMs === undefined && rests.isEmpty ? '' : groupOf(asking, found)
+    const group = restMs === undefined && rests.isEmpty ? '' : groupOf(found)
     const onEnd = (result: FillResult): void => {
       this.#running--
       if (result.how === 'stored') rests.end(group)

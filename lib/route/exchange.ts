@@ -1,3 +1,4 @@
+import type { ResponseKey } from '../cache-key.ts'
 import type { BypassReason, MissReason, RefusalReason, StaleReason } from '../http/cache-status.ts'
 import type { ResponseHeaders } from '../http/storability.ts'
 import type { Run } from '../fills/run.ts'
@@ -27,6 +28,8 @@ export type ExchangeState =
     readonly outcome: 'miss'
     readonly reason: MissReason
     readonly admitted: Admitted
+    /** Where the response would be, as far as it was known at the look-up. */
+    readonly key: ResponseKey
     readonly run: Run
     /** When the request came, by `performance.now()`; 0 where nobody asks. */
     readonly askedAt: number

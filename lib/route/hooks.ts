@@ -3,7 +3,7 @@ import type { StaleReason } from '../http/cache-status.ts'
 import type { Run } from '../fills/run.ts'
 import { isDueAhead } from '../http/freshness.ts'
 import type { RoutePolicy } from '../options/policy.ts'
-import type { LookupResult, Miss, ResponseCache, Stale } from '../response-cache.ts'
+import type { LookupResult, ResponseCache, Stale } from '../response-cache.ts'
 import { isPromise } from '../store/store.ts'
 import type { RouteAdmission } from './admission.ts'
 import type { Announcer } from './announce.ts'
@@ -36,7 +36,6 @@ type Exchanged = Extract<ExchangeState, { outcome: 'miss' }>
 type Served = Extract<ExchangeState, { outcome: 'hit' | 'stale' }>
 
 const FAILED = { outcome: 'failed' } as const
-const NOT_LOOKED_UP: Miss = { outcome: 'miss', reason: 'uri-miss' }
 
 /**
  * The hooks of one cached route: the look-up before the handler and the last word on what is sent. They take callbacks
@@ -70,7 +69,7 @@ export class RouteHooks {
     }
     const isForOne = collapsing.isForOne(admitted, request.headers)
     if (isForOne && policy.stale.ifErrorMs === undefined) {
-      this.#follow(collapsing.runForOne(NOT_LOOKED_UP, asking(turn)), turn)
+      this.#follow(collapsing.runForOne({ outcome: 'miss', key: admitted.key, reason: 'uri-miss' }, asking(turn)), turn)
       return
     }
     const found = cache.lookUp(admitted.key, request.headers)
@@ -155,7 +154,7 @@ export class RouteHooks {
         this.#send(turn, decision.collapsed === undefined ? decision.hit : { ...decision.hit, collapsed: decision.collapsed })
         return
       case 'serve-stale':
-        if (cache.isDead(decision.stale.response, admitted.key)) return this.#proceed({ outcome: 'miss', reason: 'uri-miss', former: decision.stale.response }, turn, { isForOne: false })
+        if (cache.isDead(decision.stale.response, decision.stale.key)) return this.#proceed({ outcome: 'miss', key: decision.stale.key, reason: 'uri-miss', former: decision.stale.response }, turn, { isForOne: false })
         counters.stale++
         this.#send(turn, { ...decision.stale, why: decision.why })
         return
@@ -173,6 +172,7 @@ export class RouteHooks {
           outcome: 'miss',
           reason: result.outcome === 'stale' ? 'stale' : result.reason,
           admitted,
+          key: result.key,
           run,
           askedAt: turn.askedAt,
           stale,
@@ -253,15 +253,15 @@ export class RouteHooks {
   }
 
   /** What was stale when the request came, unless it was invalidated since. */
-  #usable ({ admitted, stale }: Exchanged): Stale | undefined {
-    return stale === undefined || this.#parts.cache.isDead(stale.response, admitted.key) ? undefined : stale
+  #usable ({ stale }: Exchanged): Stale | undefined {
+    return stale === undefined || this.#parts.cache.isDead(stale.response, stale.key) ? undefined : stale
   }
 
   /** RFC 5861 section 4: what the handler said is not sent. */
   #insteadOfError (reply: FastifyReply, { exchange, stale, payload }: { exchange: Exchanged, stale: Stale, payload: unknown }, said: { why: StaleReason, forwarded?: number }): unknown {
     const { response, at } = stale
     setStoredFieldsInstead(reply, response, exchange.fieldsBefore)
-    this.#parts.announcer.stale(reply, said, { response, key: exchange.admitted.key, now: at })
+    this.#parts.announcer.stale(reply, said, { response, key: stale.key, now: at })
     return bodyInstead(reply, payload, response)
   }
 
@@ -278,9 +278,9 @@ export class RouteHooks {
     done()
   }
 
-  #send ({ request, reply, admitted: { key } }: Turn, found: Served): void {
+  #send ({ request, reply }: Turn, found: Served): void {
     const { announcer } = this.#parts
-    const { response, at } = found
+    const { key, response, at } = found
     request[kExchange] = found
     setStoredFields(reply, response)
     if (found.outcome === 'stale') announcer.stale(reply, found, { response, key, now: at })

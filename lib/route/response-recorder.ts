@@ -126,7 +126,7 @@ export class ResponseRecorder {
     const known = former !== undefined && variesMatch(former.vary, request.headers) ? former : undefined
     const own = digest(body).slice(0, 22)
     // A change that an invalidation announced was served to nobody.
-    const before = known?.adaptive !== undefined && this.#cache.isInvalidated(known, admitted.key) ? { ...known.adaptive, digest: own } : known?.adaptive
+    const before = known?.adaptive !== undefined && this.#cache.isInvalidated(known, exchange.key) ? { ...known.adaptive, digest: own } : known?.adaptive
     const { ttlMs, state, why } = nextLifetime(before, { digest: own, at: this.#cache.now - run.costMs, firstMs: planned.ms }, adaptive)
     this.#counters.chose({ key: admitted.key.id, ttl: ttlMs / 1000, why })
     return { ttlMs: jittered(ttlMs, jitter, this.#random), adaptive: state }
@@ -185,7 +185,7 @@ export class ResponseRecorder {
   }
 
   #refuse (request: FastifyRequest, reply: FastifyReply, reason: NotStoredReason): NotStoredReason {
-    const { admitted, former, run } = request[kExchange] as Miss
+    const { former, key, run } = request[kExchange] as Miss
     if (reply.statusCode >= 500) {
       run.settle({ how: 'failed' })
       return reason
@@ -194,7 +194,7 @@ export class ResponseRecorder {
       run.settle({ how: 'failed', isExcused: true })
       return reason
     }
-    if (GONE.has(reply.statusCode) && former !== undefined && !run.isLate) this.#cache.forget(admitted.key)
+    if (GONE.has(reply.statusCode) && former !== undefined && !run.isLate) this.#cache.forget(key)
     if (reason !== 'head' && !run.isForOne) this.#noteUncacheable(request, varyOf(request, reply))
     run.settle({ how: 'uncacheable' })
     return reason
@@ -219,7 +219,8 @@ export class ResponseRecorder {
     const { ttlMs } = lifetime
     if (ttlMs < 1) return { stored: 'ttl' }
     const windows = staleWindows(headers, this.#policy.stale)
-    const response = this.#cache.makeResponse(admitted.key, {
+    const asked = { key: admitted.key, headers: request.headers }
+    const response = this.#cache.makeResponse(asked, {
       filled,
       labels: [...new Set([...this.#admission.labels(request, sentUrl), ...this.#tags(request, reply).map(tagLabel)])],
       status: reply.statusCode,
@@ -234,7 +235,7 @@ export class ResponseRecorder {
     // What is known of its changes is of use longer than the response.
     const keepMs = ttlMs + Math.max(windows.whileRevalidateMs, windows.ifErrorMs, this.#policy.adaptive?.maxMs ?? 0)
     const mayKeep = !run.isLate && !run.hasLostLease
-    return { stored: true, response, isKept: mayKeep ? this.#cache.store(admitted.key, response, keepMs) : Promise.resolve(false) }
+    return { stored: true, response, isKept: mayKeep ? this.#cache.store(asked, response, keepMs) : Promise.resolve(false) }
   }
 
   /** Throws on anything that is no list of tags: an entry that an invalidation would not find is not stored. */

@@ -107,7 +107,7 @@ export class RedisStore implements Store {
       await client.set(name, frame, { expiration: { type: 'PX', value: ttlMs } })
     } else {
       const { incarnation, stamp } = entry.filled
-      const begun = entry.kind === 'response' ? String(begunAt(entry)) : 'inf'
+      const begun = entry.kind === 'value' ? 'inf' : String(begunAt(entry))
       await client.eval(PRODUCED_SCRIPT, { keys: [name], arguments: [frame, String(ttlMs), incarnation, String(stamp), begun] })
     }
   }

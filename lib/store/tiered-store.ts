@@ -127,7 +127,7 @@ export class TieredStore implements Store {
 
   #isUsable (copy: Entry, key: StoreKey): boolean {
     if (this.marks.ledger.verdict(copy, key) !== 'live') return false
-    if (copy.kind === 'response') return true
+    if (copy.kind !== 'value') return true
     const copied = this.#copied.get(copy)
     return copied !== undefined && this.marks.isCurrent(copied, key)
   }
@@ -174,7 +174,7 @@ export class TieredStore implements Store {
     const entry = await this.#far.get(key)
     if (ttlMs === undefined || entry === undefined) return entry
     const leftMs = askedAt + ttlMs - monotonic()
-    this.#keep(key, entry, entry.kind === 'value' ? leftMs : Math.min(leftMs, entry.staleAt - clock()), copied)
+    this.#keep(key, entry, entry.kind === 'response' ? Math.min(leftMs, entry.staleAt - clock()) : leftMs, copied)
     return entry
   }
 

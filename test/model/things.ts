@@ -1,7 +1,6 @@
 import { ResponseKey } from '../../lib/cache-key.ts'
 import { namespaceLabel, tagLabel, urlLabels, userLabel } from '../../lib/marks/labels.ts'
 import type { InvalidationTargets } from '../../lib/marks/targets.ts'
-import type { StoreKey } from '../../lib/store/store.ts'
 
 /** What is cached shows the versions of one or more things of the database. */
 interface Shown {
@@ -13,7 +12,7 @@ interface Shown {
 
 export interface CachedResponse extends Shown {
   readonly kind: 'response'
-  readonly key: StoreKey
+  readonly key: ResponseKey
   /** Of tags of its things, this many are added inside the handler. */
   readonly labels: readonly string[]
 }

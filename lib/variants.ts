@@ -1,0 +1,135 @@
+import { digest, encodeValue, type ResponseKey } from './cache-key.ts'
+import { selectingValue, type RequestHeaders } from './http/vary.ts'
+import { UNAVAILABLE, type GuardedStore } from './store/guarded-store.ts'
+import type { FillStamp } from './marks/ledger.ts'
+import type { Entry, StoredResponse, StoredVariants } from './stored-entry.ts'
+
+/*
+ * Responses of one key that differ by request header fields (RFC 9111 section 4.1) are kept under keys of their own, made of the key and
+ * the values of those fields. Under the key itself stands what the fields are, and which variants there are. Each process remembers it, so
+ * that a hit is one read.
+ */
+
+/** What is known of the responses of one key. */
+interface Known {
+  /** The request header fields that select them, sorted. */
+  readonly names: readonly string[]
+  /** The variants there are, the oldest first. */
+  readonly digests: readonly string[]
+  /** So long the store knows it at least, by the cache's clock. */
+  readonly until: number
+}
+
+/** Clients choose the values of header fields: more variants push out the oldest. */
+export const MOST_VARIANTS = 50
+const MOST_NAMES = 16
+const MOST_KNOWN = 10_000
+/** Characters of a key that is remembered: clients choose how long a key is. */
+const LONGEST_KNOWN = 2000
+
+export class Variants {
+  readonly #store: GuardedStore
+  readonly #now: () => number
+  readonly #known = new Map<string, Known>()
+
+  constructor ({ store, clock }: { store: GuardedStore, clock: () => number }) {
+    this.#store = store
+    this.#now = clock
+  }
+
+  /** Where the response to such a request is, as far as this process knows. Every look-up comes here. */
+  keyFor (key: ResponseKey, headers: RequestHeaders): ResponseKey {
+    if (this.#known.size === 0) return key
+    const known = this.#known.get(key.text)
+    return known === undefined ? key : variantKey(key, known.names, headers)
+  }
+
+  /** The same, by what the store says. */
+  learnFrom (entry: StoredVariants, key: ResponseKey, headers: RequestHeaders): ResponseKey {
+    this.#remember(key, entry)
+    return variantKey(key, entry.names, headers)
+  }
+
+  /** Whether there is such a variant, or was a moment ago. */
+  isListed (key: ResponseKey, headers: RequestHeaders): boolean {
+    const known = this.#known.get(key.text)
+    return known?.digests.includes(variantDigest(known.names, headers)) ?? false
+  }
+
+  /** A response says what it was selected by. Gives the key it is for. */
+  learn (key: ResponseKey, { vary, headers }: { vary: StoredResponse['vary'], headers: RequestHeaders }): ResponseKey {
+    const known = this.#known.get(key.text)
+    if (known === undefined && vary.length === 0) return key
+    const names = union(known?.names ?? [], vary)
+    if (known?.names.length !== names.length) this.#remember(key, { names, digests: known?.digests ?? [], until: -Infinity })
+    return variantKey(key, names, headers)
+  }
+
+  /** Makes sure that all processes can find a response that is about to be stored for `keepMs`. Gives its key, or `undefined` when the store fails. */
+  async list (key: ResponseKey, response: StoredResponse, { keepMs, headers }: { keepMs: number, headers: RequestHeaders }): Promise<ResponseKey | undefined> {
+    const known = this.#known.get(key.text)
+    if (known === undefined && response.vary.length === 0) return key
+    const isKnown = known !== undefined && known.until >= this.#now() + keepMs && union(known.names, response.vary).length === known.names.length
+    if (isKnown && known.digests.includes(variantDigest(known.names, headers))) return variantKey(key, known.names, headers)
+    const found = await this.#store.getLatest(key)
+    const there = isVariants(found, key) ? found : undefined
+    if (there === undefined && response.vary.length === 0) {
+      this.#known.delete(key.text)
+      return key
+    }
+    return await this.#write(key, response, { there, keepMs, headers })
+  }
+
+  async #write (key: ResponseKey, response: StoredResponse, { there, keepMs, headers }: { there: StoredVariants | undefined, keepMs: number, headers: RequestHeaders }): Promise<ResponseKey | undefined> {
+    const known = this.#known.get(key.text) // what other requests have found meanwhile
+    const names = union(union(there?.names ?? [], response.vary), (known?.names ?? []).map((name) => [name]))
+    const own = variantDigest(names, headers)
+    const digests = [...new Set([...there?.digests ?? [], ...known?.digests ?? [], own])]
+    const dropped = digests.splice(0, Math.max(0, digests.length - MOST_VARIANTS))
+    // Longer than needed, so that not every response has it written again.
+    const listed: Known = { names, digests, until: this.#now() + 2 * keepMs }
+    this.#remember(key, listed)
+    for (const digest of dropped) this.#store.delete(key.variant(digest)).catch(() => {}) // said by the store's guard; it goes by its time to live
+    const { storedAt, costMs } = response
+    const entry: StoredVariants = {
+      kind: 'variants', key: key.text, storedAt, costMs, filled: later(there?.filled, response.filled), labels: [], ...listed, body: Buffer.alloc(0)
+    }
+    return await this.#store.set(key, entry, 2 * keepMs) ? key.variant(own) : undefined
+  }
+
+  #remember (key: ResponseKey, { names, digests, until }: Known): void {
+    if (key.text.length > LONGEST_KNOWN) return
+    this.#known.delete(key.text) // so that the oldest come first
+    this.#known.set(key.text, { names, digests, until })
+    if (this.#known.size > MOST_KNOWN) this.#known.delete(this.#known.keys().next().value!)
+  }
+}
+
+export function isVariants (entry: Entry | undefined | typeof UNAVAILABLE, key: ResponseKey): entry is StoredVariants {
+  return entry !== undefined && entry !== UNAVAILABLE && entry.kind === 'variants' && entry.key === key.text
+}
+
+function variantKey (key: ResponseKey, names: readonly string[], headers: RequestHeaders): ResponseKey {
+  let sent = ''
+  for (const name of names) {
+    const value = selectingValue(headers, name)
+    sent += value === null ? `${name}-;` : `${name}${value.length}:${value};`
+  }
+  return key.variantFor(sent, () => variantDigest(names, headers))
+}
+
+function variantDigest (names: readonly string[], headers: RequestHeaders): string {
+  return digest(encodeValue(names.map((name) => [name, selectingValue(headers, name)])))
+}
+
+/** More names than are sensible are not added up. */
+function union (names: readonly string[], vary: ReadonlyArray<readonly [name: string, ...rest: unknown[]]>): readonly string[] {
+  const own = vary.map(([name]) => name)
+  const all = [...new Set([...names, ...own])]
+  return (all.length > MOST_NAMES ? own : all).sort()
+}
+
+/** So that what is written, which knows both, is not taken for older than what is there. */
+function later (one: FillStamp | undefined, other: FillStamp): FillStamp {
+  return one !== undefined && one.incarnation === other.incarnation && one.stamp > other.stamp ? one : other
+}
