@@ -71,6 +71,10 @@ export const HandlerTimeoutError = createError(
 export const OverloadedError = createError(
   'RESPONSE_CACHE_ERR_OVERLOADED', 'The handler of %s runs as often as its maxConcurrentFills of %s allows. Ask again.', 503)
 
+/** The request wanted a stored response or none (RFC 9111 section 5.2.1.7), and there is none that it takes. */
+export const OnlyIfCachedError = createError(
+  'RESPONSE_CACHE_ERR_ONLY_IF_CACHED', 'There is no stored response of %s for a request with Cache-Control: only-if-cached.', 504)
+
 /** The cache was used after `close()`. */
 export const ClosedError = createError(
   'RESPONSE_CACHE_ERR_CLOSED', 'The cache is closed.', 500)

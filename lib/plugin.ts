@@ -1,9 +1,11 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest, RouteOptions } from 'fastify'
 import fp from 'fastify-plugin'
 import { setMaxListeners } from 'node:events'
+import type { AuditMode, RouteAudit } from './audit/route-audit.ts'
 import { Cache } from './client/cache.ts'
 import { openStore } from './create-cache.ts'
 import { AlreadyRegisteredError, expectedGot, InvalidTargetError, NotAttachedError, UnguardedError } from './errors.ts'
+import type { Logger } from './logger.ts'
 import { labelsOf, type InvalidationTargets } from './marks/targets.ts'
 import { isTagList } from './options/check.ts'
 import type { ResponseCacheOptions } from './options/plugin-options.ts'
@@ -30,10 +32,13 @@ import { kTags, kTargets } from './route/exchange.ts'
 import { hooksOf } from './route/fastify-internals.ts'
 import { withHardTimeout } from './route/hard-timeout.ts'
 import { RouteHooks } from './route/hooks.ts'
+import { HitSender } from './route/send-hit.ts'
 import { keepLast } from './route/last-hook.ts'
+import { Lifetimes } from './route/lifetimes.ts'
+import { MissFinisher } from './route/finish-miss.ts'
 import { ResponseRecorder } from './route/response-recorder.ts'
 import { RouteWarnings } from './route/warnings.ts'
-import { WriteHooks } from './route/write-hooks.ts'
+import { SAFE_METHODS, WriteHooks } from './route/write-hooks.ts'
 
 declare module 'fastify' {
   interface FastifyInstance {
@@ -59,6 +64,8 @@ interface Attaching {
   readonly getHandlers: WeakSet<object>
   /** The patterns of cached routes. */
   readonly cachedUrls: Set<string>
+  /** Where the plugin option asks for it. */
+  readonly auditOf: ((policy: RoutePolicy) => RouteAudit) | undefined
 }
 
 interface AttachedRoute {
@@ -73,9 +80,6 @@ const CLOSE_MS = 5000
 
 /** Hooks that a hit in `onRequest` skips. */
 const GUARD_HOOKS = ['preParsing', 'preValidation', 'preHandler'] as const
-
-/** RFC 9110 section 9.2.1; QUERY is safe as well. */
-const SAFE_METHODS = new Set(['GET', 'HEAD', 'OPTIONS', 'TRACE', 'QUERY'])
 
 /** Marks the config of a route whose answers may invalidate. */
 const kInvalidates = Symbol('fastify-response-cache.invalidates')
@@ -97,7 +101,8 @@ async function responseCachePlugin (app: FastifyInstance, options: ResponseCache
   const attached: AttachedRoute[] = []
   const [closing, ending] = [new AbortController(), new AbortController()]
   const shared = sharingOf(store, { ...settings, counters, closed: closing.signal, ended: ending.signal, hot })
-  const attaching: Attaching = { settings, engine, client, shared, repeater, getHandlers: new WeakSet(), cachedUrls: new Set() }
+  const auditOf = settings.audit === undefined ? undefined : await loadAudit(settings.audit, logger)
+  const attaching: Attaching = { settings, engine, client, shared, repeater, getHandlers: new WeakSet(), cachedUrls: new Set(), auditOf }
 
   app.decorate('cache', client)
   app.decorateReply('cacheTags', addTags)
@@ -132,27 +137,35 @@ function attach (instance: FastifyInstance, route: RouteOptions, attaching: Atta
   const hasOwnHead = isHeadOnly && !getHandlers.has(route.handler)
   const policy = config === undefined ? undefined : routePolicy(config, { url: route.url, methods, hasOwnHead }, settings)
   if (invalidates !== undefined || (policy === undefined && !methods.some((method) => SAFE_METHODS.has(method)))) {
-    attachWriteHook(route, invalidates, attaching)
+    keepLast(route, 'onSend', writeHooks(route, invalidates, attaching).finish)
   }
   if (policy === undefined) return undefined
   attaching.cachedUrls.add(route.url)
   if (!isHeadOnly) getHandlers.add(route.handler)
+  const audit = attaching.auditOf?.(policy)
+  if (audit !== undefined) {
+    route.handler = audit.recorded(route.handler)
+    getHandlers.add(route.handler) // as below
+  }
   if (policy.hardMs !== undefined) {
     route.handler = withHardTimeout(route, { hardMs: policy.hardMs, route: policy.route })
     getHandlers.add(route.handler) // where the HEAD route gets it
   }
-  const hooks = routeHooks(policy, route, attaching)
+  const hooks = routeHooks(policy, route, { ...attaching, audit })
   keepLast(route, policy.hook, hooks.lookUp)
   keepLast(route, 'onSend', hooks.finish)
   route.config = { ...route.config, [kAttached]: true } as typeof route.config
   return { instance, options: route, policy, hooks }
 }
 
-/** For routes that are not cached themselves. RFC 9111 section 4.4 speaks of the unsafe methods. */
-function attachWriteHook (route: RouteOptions, invalidates: Invalidates | undefined, { cachedUrls, client, settings }: Attaching): void {
-  const isUnsafe = settings.invalidateOnWrite && ![route.method].flat().some((method) => SAFE_METHODS.has(method))
-  keepLast(route, 'onSend', new WriteHooks({ client, invalidates, unsafeUrl: isUnsafe ? route.url : undefined, cachedUrls }).finish)
+/** RFC 9111 section 4.4 speaks of the unsafe methods. */
+function writeHooks (route: RouteOptions, invalidates: Invalidates | undefined, { cachedUrls, client, settings }: Attaching): WriteHooks {
   route.config = { ...route.config, [kAttached]: true, [kInvalidates]: true } as typeof route.config
+  return new WriteHooks({ client, invalidates, unsafeUrl: settings.invalidateOnWrite && isUnsafe(route) ? route.url : undefined, cachedUrls })
+}
+
+function isUnsafe (route: RouteOptions): boolean {
+  return [route.method].flat().some((method) => !SAFE_METHODS.has(method))
 }
 
 function addTags (this: FastifyReply, ...tags: string[]): FastifyReply {
@@ -184,21 +197,33 @@ function sharingOf (store: GuardedStore, { clock, counters, closed, ended, hot }
   }
 }
 
-function routeHooks (policy: RoutePolicy, route: RouteOptions, { settings, engine, shared, repeater }: Attaching): RouteHooks {
-  const { debugHeaders, enabled, logger, name, prefix, userOf } = settings
+function routeHooks (policy: RoutePolicy, route: RouteOptions, attaching: Attaching & { audit: RouteAudit | undefined }): RouteHooks {
+  const { settings, engine, shared, repeater } = attaching
+  const { debugHeaders, enabled, logger, name, prefix, targetedFields, userOf } = settings
+  const writes = isUnsafe(route) ? writeHooks(route, undefined, attaching) : undefined
   const admission = new RouteAdmission(policy, { anyUserOf: userOf, constraints: route.constraints ?? {} })
   const warnings = new RouteWarnings({ logger, route: policy.route })
-  const recorder = new ResponseRecorder({ policy, cache: engine, admission, shared, warnings })
+  const { counters, random } = shared
+  const lifetimes = new Lifetimes({ policy, cache: engine, targetedFields, random, counters })
+  const recorder = new ResponseRecorder({ policy, cache: engine, lifetimes, targetedFields, admission, shared, warnings, audit: attaching.audit })
   const collapsing = new Collapsing({ policy, cache: engine, shared })
   const background = new Background({ route: policy.route, collapsing, repeater, shared, logger })
   const announcer = new Announcer({ name, debug: debugHeaders ? { prefix } : undefined })
-  return new RouteHooks({ policy, cache: engine, admission, collapsing, background, recorder, announcer, enabled, warnings, shared })
+  const sender = new HitSender(announcer)
+  const finisher = new MissFinisher({ cache: engine, announcer, recorder, counters })
+  return new RouteHooks({ policy, cache: engine, admission, collapsing, background, recorder, announcer, sender, finisher, writes, enabled, targetedFields, warnings, shared })
+}
+
+/** Not loaded where nobody asks for it: it is for development. */
+async function loadAudit (mode: AuditMode, logger: Logger): Promise<NonNullable<Attaching['auditOf']>> {
+  const { RouteAudit } = await import('./audit/route-audit.ts')
+  return (policy) => new RouteAudit({ mode, policy, originDecides: policy.isHttp, logger })
 }
 
 /** All hooks of the route are known now: which of them a hit skips, and which may change what it sends. */
 function settle ({ instance, options, policy, hooks }: AttachedRoute): void {
   const otherOnSends = [options.onSend ?? []].flat().length - 1
-  hooks.mayBeTransformed = otherOnSends > 0 || hooksOf(instance, ['onSend'])?.length !== 0
+  hooks.settle(otherOnSends > 0 || hooksOf(instance, ['onSend'])?.length !== 0)
   if (policy.hook === 'preHandler' || policy.unguarded) return
   const own = GUARD_HOOKS.filter((name) => [options[name] ?? []].flat().length > 0)
   const skipped = own.length > 0 ? own : hooksOf(instance, GUARD_HOOKS) ?? ['hooks of the app that cannot be seen']

@@ -1,5 +1,6 @@
 import { crc32 } from 'node:zlib'
 import { isAdaptiveState, type AdaptiveState } from './adaptive-ttl.ts'
+import { isCoding, type Coding } from './coding.ts'
 import type { StaleWindows } from './http/freshness.ts'
 import type { HeaderField } from './http/stored-fields.ts'
 import type { Labelled } from './marks/ledger.ts'
@@ -8,7 +9,7 @@ import type { Labelled } from './marks/ledger.ts'
  * What is kept under one key, and its form in bytes:
  *
  *   offset 0   'FRC'            3 bytes
- *          3   version          1 byte, 3
+ *          3   version          1 byte, 4
  *          4   checksum         4 bytes, CRC-32 of all that follows
  *          8   header length    4 bytes
  *         12   body length      4 bytes
@@ -19,7 +20,7 @@ import type { Labelled } from './marks/ledger.ts'
  * written (safety rule: length-checked decode, no code, unknown version is a miss).
  */
 
-const MAGIC = 0x46524303
+const MAGIC = 0x46524304
 /** With the checksum in it: two frames that begin with the same bytes are the same. */
 export const PREAMBLE_BYTES = 16
 
@@ -36,8 +37,14 @@ export interface StoredResponse extends Stored, StaleWindows {
   readonly kind: 'response'
   /** From here on it is no longer fresh. */
   readonly staleAt: number
+  /** How old it was when it was stored (RFC 9111 section 4.2.3). */
+  readonly ageMs: number
   /** How long its handler took. */
   readonly costMs: number
+  /** Its handler can be asked whether it has changed, by its `ETag` or `Last-Modified`. */
+  readonly isValidatable: boolean
+  /** The body is compressed, by this cache: what the header fields say describes it as it is. */
+  readonly coded?: CodedBody
   /** What is known of the changes of this response, where its lifetime follows them. */
   readonly adaptive?: AdaptiveState
   readonly status: number
@@ -46,6 +53,13 @@ export interface StoredResponse extends Stored, StaleWindows {
   readonly removed: readonly string[]
   /** Request header fields that selected it (RFC 9111 section 4.1) with their values; `null` is absent. */
   readonly vary: ReadonlyArray<readonly [name: string, value: string | null]>
+}
+
+/** How a body was before it was compressed. */
+export interface CodedBody {
+  readonly coding: Coding
+  readonly bytes: number
+  readonly etag: string
 }
 
 /** A value set through the client. The store alone knows when it expires. */
@@ -126,12 +140,18 @@ export function isEntry (header: Record<string, unknown>): header is Record<stri
   if (header.kind === 'value') return (header.encoding === 'bytes' || header.encoding === 'clone') && (header.origin === 'set' || header.origin === 'produced')
   if (header.kind === 'variants') return isNames(header.names) && isNames(header.digests) && isInstant(header.until) && isDuration(header.costMs)
   return header.kind === 'response' && isInstant(header.staleAt) &&
+    isDuration(header.ageMs) && typeof header.isValidatable === 'boolean' && (header.coded === undefined || isCodedBody(header.coded)) &&
     isDuration(header.costMs) && isDuration(header.whileRevalidateMs) && isDuration(header.ifErrorMs) &&
     (header.adaptive === undefined || isAdaptiveState(header.adaptive)) &&
     Number.isInteger(header.status) && (header.status as number) >= 200 && (header.status as number) <= 599 &&
     Array.isArray(header.headers) && header.headers.every(isHeaderField) &&
     Array.isArray(header.removed) && header.removed.every(isFieldName) &&
     Array.isArray(header.vary) && header.vary.every(isVaryField)
+}
+
+function isCodedBody (value: unknown): boolean {
+  const { coding, bytes, etag } = (value ?? {}) as Record<string, unknown>
+  return isCoding(coding) && isDuration(bytes) && isFieldValue(etag)
 }
 
 function isNames (value: unknown): boolean {

@@ -1,5 +1,5 @@
 import { digest, encodeValue, type ResponseKey } from './cache-key.ts'
-import { selectingValue, type RequestHeaders } from './http/vary.ts'
+import { selectingValue, variantValue, type RequestHeaders } from './http/vary.ts'
 import { UNAVAILABLE, type GuardedStore } from './store/guarded-store.ts'
 import type { FillStamp } from './marks/ledger.ts'
 import type { Entry, StoredResponse, StoredVariants } from './stored-entry.ts'
@@ -119,7 +119,7 @@ function variantKey (key: ResponseKey, names: readonly string[], headers: Reques
 }
 
 function variantDigest (names: readonly string[], headers: RequestHeaders): string {
-  return digest(encodeValue(names.map((name) => [name, selectingValue(headers, name)])))
+  return digest(encodeValue(names.map((name) => [name, variantValue(headers, name)])))
 }
 
 /** More names than are sensible are not added up. */

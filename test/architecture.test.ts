@@ -8,7 +8,7 @@ import { findCycle, readImports, type Sources } from './helpers/imports.ts'
  * included. A name that ends with a slash stands for all files of the folder that have no line of their own.
  */
 const layers = [
-  ['lib/http/', 'lib/errors.ts', 'lib/logger.ts', 'lib/backoff.ts', 'lib/deadline.ts', 'lib/leases.ts', 'lib/counters.ts', 'lib/adaptive-ttl.ts'],
+  ['lib/http/', 'lib/errors.ts', 'lib/logger.ts', 'lib/backoff.ts', 'lib/coding.ts', 'lib/deadline.ts', 'lib/leases.ts', 'lib/counters.ts', 'lib/adaptive-ttl.ts'],
   ['lib/marks/'],
   ['lib/events/', 'lib/warming/hot-store.ts', 'lib/leases.ts'],
   ['lib/stored-entry.ts', 'lib/single-flight.ts'],
@@ -17,7 +17,7 @@ const layers = [
   ['lib/variants.ts', 'lib/response-cache.ts'],
   ['lib/options/', 'lib/warming/'],
   ['lib/functions/'],
-  ['lib/client/', 'lib/route/'],
+  ['lib/client/', 'lib/route/', 'lib/audit/inputs.ts', 'lib/audit/advice.ts', 'lib/audit/recorded-request.ts', 'lib/audit/route-audit.ts'],
   ['lib/audit/'],
   ['lib/create-cache.ts', 'lib/decorators.ts'],
   ['lib/plugin.ts'],
@@ -26,7 +26,7 @@ const layers = [
 
 /** Who may know these packages. Every other dependency may be used anywhere above lib/http/. */
 const homes: Record<string, string[]> = {
-  fastify: ['lib/index.ts', 'lib/plugin.ts', 'lib/route/', 'lib/options/'],
+  fastify: ['lib/index.ts', 'lib/plugin.ts', 'lib/route/', 'lib/options/', 'lib/audit/'],
   'light-my-request': ['lib/route/'],
   'fastify-plugin': ['lib/plugin.ts', 'lib/index.ts'],
   redis: ['lib/store/']

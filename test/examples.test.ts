@@ -1,4 +1,7 @@
+import { once } from 'node:events'
 import { readdir, readFile, symlink } from 'node:fs/promises'
+import { createServer } from 'node:http'
+import type { AddressInfo } from 'node:net'
 import { join } from 'node:path'
 import t, { test } from 'tap'
 import { findOnPath } from './helpers/find-on-path.ts'
@@ -65,8 +68,28 @@ test('npm run demo -- --herd says what to do when there is no Redis', async (t) 
   }
 })
 
+test('the reverse proxy keeps what its origin allows', async (t) => {
+  let answers = 0
+  const origin = createServer((_request, response) => {
+    response.setHeader('cache-control', 'max-age=60').end(`answer ${++answers}`)
+  }).listen(0, '127.0.0.1')
+  t.teardown(() => origin.close())
+  await once(origin, 'listening')
+  const { problem } = await runProgram(join(root, 'examples', 'reverse-proxy.ts'), {
+    args: [`http://127.0.0.1:${(origin.address() as AddressInfo).port}`],
+    visit: async (proxy) => {
+      for (const expected of ['MISS', 'HIT']) {
+        const response = await fetch(new URL('/some/page', proxy))
+        t.equal(response.headers.get('x-cache'), expected)
+        t.equal(await response.text(), 'answer 1')
+      }
+    }
+  })
+  t.equal(problem, undefined)
+})
+
 test('every other example runs', async (t) => {
-  const files = (await readdir(join(root, 'examples'))).filter(name => /\.[cm]?[jt]s$/.test(name))
+  const files = (await readdir(join(root, 'examples'))).filter(name => /\.[cm]?[jt]s$/.test(name) && name !== 'reverse-proxy.ts')
   const redis = await startRedisServer(t)
   for (const file of files.map(name => join(root, 'examples', name))) {
     const source = await readFile(file, 'utf8')

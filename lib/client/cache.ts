@@ -7,7 +7,7 @@ import type { FillStamp } from '../marks/ledger.ts'
 import { labelsOf } from '../marks/targets.ts'
 import { checkOptions, tagList } from '../options/check.ts'
 import type { CacheSettings } from '../options/resolve.ts'
-import { parseLifetime, plannedMs, statusesOf, type Lifetime, type Planned } from '../options/ttl.ts'
+import { isHttpTtl, parseLifetime, plannedMs, statusesOf, type Lifetime, type Planned } from '../options/ttl.ts'
 import { SingleFlight } from '../single-flight.ts'
 import { UNAVAILABLE, type GuardedStore } from '../store/guarded-store.ts'
 import type { StoreKey } from '../store/store.ts'
@@ -279,8 +279,8 @@ export class Cache extends InvalidationClient {
     const { clock, defaults, namespaces, ttls } = this.#settings
     const namespace = namespaceOf(key)
     const shared = namespaces[namespace]?.ttl ?? defaults.ttl
-    // A ttl function, or one by status, is about responses; there is none here.
-    const ttl: unknown = options.ttl ?? (statusesOf(shared) === undefined ? shared : undefined)
+    // A ttl function, one by status and one by header fields are about responses; there is none here.
+    const ttl: unknown = options.ttl ?? (statusesOf(shared) === undefined && !isHttpTtl(shared) ? shared : undefined)
     if (ttl === undefined || typeof ttl === 'function') throw new MissingTtlError(`key "${key}"`, namespace)
     return parseLifetime(ttl, ttls, `the options for key "${key}"`)(clock())
   }

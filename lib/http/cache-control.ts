@@ -5,7 +5,7 @@ export type CacheDirectives = ReadonlyMap<string, ReadonlyArray<string | null>>
  * RFC 9111 section 5.2:  #( token [ "=" ( token / quoted-string ) ] ), with the white space around "=" that senders get wrong
  * allowed. One pattern, anchored where the last match ended, so that nothing is passed over.
  */
-const DIRECTIVE = /[ \t]*(?:([!#$%&'*+\-.^_`|~\w]+)(?:[ \t]*=[ \t]*(?:"((?:[^"\\]|\\[\t -~])*)"|([!#$%&'*+\-.^_`|~\w]+)))?)?[ \t]*(,|$)/y
+const DIRECTIVE = /[ \t]*(?:([!#$%&'*+\-.^_`|~\w]+)(?:[ \t]*=[ \t]*(?:"((?:[^"\\]|\\[\t -~])*)"|([!#$%&'*+\-.^_`|~\w]+)))?[ \t]*)?(,|$)/y
 
 /**
  * The directives, or `undefined` when any part of the field is malformed: who sends `private=` or `no-store"` meant to say

@@ -14,9 +14,10 @@ export type BypassReason =
   | 'user-unknown'
   | 'unkeyable'
   | 'function-error'
+  | 'no-store'
 
 /** Why there was nothing to serve. */
-export type MissReason = 'uri-miss' | 'vary-miss' | 'stale' | 'store-error'
+export type MissReason = 'uri-miss' | 'vary-miss' | 'stale' | 'request' | 'store-error'
 
 /** Why a response was not stored. */
 export type NotStoredReason =
@@ -36,6 +37,7 @@ export type NotStoredReason =
   | 'event-stream'
   | 'ttl'
   | 'too-large'
+  | 'unkeyed-input'
   | 'store-if'
   | 'function-error'
   | 'store-error'
@@ -43,10 +45,10 @@ export type NotStoredReason =
   | 'lock-lost'
 
 /** Why a response was served that is not fresh. */
-export type StaleReason = 'stale-while-revalidate' | 'stale-if-error' | 'soft-timeout' | 'hard-timeout' | 'overloaded'
+export type StaleReason = 'stale-while-revalidate' | 'stale-if-error' | 'soft-timeout' | 'hard-timeout' | 'overloaded' | 'max-stale'
 
-/** Why a request was answered with 503. */
-export type RefusalReason = 'overloaded' | 'hard-timeout'
+/** Why a request was answered with 503, or 504. */
+export type RefusalReason = 'overloaded' | 'hard-timeout' | 'only-if-cached'
 
 export function hitStatus (cache: string, ttlSeconds: number): string {
   return `${cache}; hit; ttl=${ttlSeconds}`
@@ -78,6 +80,11 @@ export function missStatus (cache: string, reason: MissReason, stored: true | No
   if (reason === 'store-error') return `${cache}; fwd=miss; detail=store-error`
   if (stored === true) return `${cache}; fwd=${reason}; stored`
   return stored === undefined ? `${cache}; fwd=${reason}` : `${cache}; fwd=${reason}; detail=${stored}`
+}
+
+/** The handler said that what is stored has not changed. */
+export function revalidatedStatus (cache: string, stored: true | NotStoredReason | undefined): string {
+  return `${cache}; fwd=stale; fwd-status=304${stored === true ? '; stored' : stored === undefined ? '' : `; detail=${stored}`}`
 }
 
 /** A Cache-Status value behind those of caches closer to the origin (RFC 9211 section 2). */

@@ -1,5 +1,6 @@
-import { parseCacheControl, type CacheDirectives } from './cache-control.ts'
-import { fieldText, type ResponseHeaders } from './storability.ts'
+import { directiveMs } from './delta-seconds.ts'
+import { cachingDirectives } from './lifetime.ts'
+import type { ResponseHeaders } from './response-fields.ts'
 
 /** How long a response may be used after its freshness lifetime, in milliseconds (RFC 5861). */
 export interface StaleWindows {
@@ -17,26 +18,18 @@ const NEVER_STALE: StaleWindows = { whileRevalidateMs: 0, ifErrorMs: 0 }
 /**
  * The windows of a response. What its own Cache-Control says counts more than the route; `must-revalidate` and `proxy-revalidate`
  * forbid stale use altogether, and so does `s-maxage` where only the field itself asks for it (RFC 9111 sections 4.2.4, 5.2.2.2,
- * 5.2.2.8 and 5.2.2.10).
+ * 5.2.2.8 and 5.2.2.10). What is no number forbids it as well: somebody meant to bound it.
  */
-export function staleWindows (headers: ResponseHeaders, route: WantedWindows): StaleWindows {
-  const field = headers['cache-control']
-  const directives = field === undefined ? undefined : parseCacheControl(fieldText(field))
-  if (directives === undefined) return { whileRevalidateMs: route.whileRevalidateMs ?? 0, ifErrorMs: route.ifErrorMs ?? 0 }
-  if (directives.has('must-revalidate') || directives.has('proxy-revalidate')) return NEVER_STALE
-  const said = (name: string): number | undefined => directives.has('s-maxage') ? undefined : deltaMs(directives, name)
+export function staleWindows (headers: ResponseHeaders, route: WantedWindows, targetedFields: readonly string[]): StaleWindows {
+  const caching = cachingDirectives(headers, targetedFields)
+  if (caching === undefined || caching === 'malformed') return { whileRevalidateMs: route.whileRevalidateMs ?? 0, ifErrorMs: route.ifErrorMs ?? 0 }
+  const { directives } = caching
+  if (directives.has('must-revalidate') || directives.has('proxy-revalidate') || directives.has('no-cache')) return NEVER_STALE
+  const said = (name: string): number | undefined => directives.has('s-maxage') ? undefined : directiveMs(directives, name)
   return {
     whileRevalidateMs: said('stale-while-revalidate') ?? route.whileRevalidateMs ?? 0,
     ifErrorMs: said('stale-if-error') ?? route.ifErrorMs ?? 0
   }
-}
-
-/** RFC 9111 section 1.2.2: what is too large counts as 2^31 seconds. What is no number forbids stale use: somebody meant to bound it. */
-function deltaMs (directives: CacheDirectives, name: string): number | undefined {
-  const values = directives.get(name)
-  if (values === undefined) return undefined
-  const value = values[0]
-  return values.length === 1 && value != null && /^\d+$/.test(value) ? Math.min(Number(value), 2 ** 31) * 1000 : 0
 }
 
 /** What a stored response may be used for. */

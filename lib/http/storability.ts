@@ -1,36 +1,52 @@
-import { parseCacheControl } from './cache-control.ts'
 import type { NotStoredReason } from './cache-status.ts'
+import { cachingDirectives } from './lifetime.ts'
 import { isSecretField, requestFieldRole } from './request-fields.ts'
+import { fieldText, mediaType, type ResponseHeaders } from './response-fields.ts'
 import { parseVary, type RequestHeaders } from './vary.ts'
 
-/** The header fields of a response as Node keeps them, by lower-case name. */
-export type ResponseHeaders = Readonly<Record<string, number | string | readonly string[] | undefined>>
+/** What else decides whether a response may be stored. */
+export interface StorabilityContext {
+  readonly status: number
+  /** Fields that count instead of Cache-Control, by lower-case name. */
+  readonly targetedFields: readonly string[]
+  /** It can be asked about before each use. */
+  readonly mayBeValidated: boolean
+}
+
+/** Named like a credential, but for the next hop only and never stored. */
+const OF_THE_HOP = new Set(['proxy-authorization'])
+
+/** The status codes of RFC 9110 section 15, without those that are never stored. */
+const UNDERSTOOD = new Set([
+  200, 201, 202, 203, 204, 205, 300, 301, 302, 303, 305, 307, 308, 400, 401, 402, 403, 404, 405, 406, 407, 408, 409, 410, 411, 413, 414, 415, 417,
+  421, 422, 426, 500, 501, 502, 503, 504, 505
+])
 
 /**
  * Why a shared cache must not store a response with these header fields, or `undefined` when it may. RFC 9111 section 3, and
  * stricter where a field tells that the response is for one exchange only.
  */
-export function refusalToStore (response: ResponseHeaders, request: RequestHeaders): NotStoredReason | undefined {
+export function refusalToStore (response: ResponseHeaders, request: RequestHeaders, { status, targetedFields, mayBeValidated }: StorabilityContext): NotStoredReason | undefined {
   // Stored with the field it hands one client's session to the next, without it the session is lost (CVE-2022-24894).
   if (response['set-cookie'] !== undefined) return 'set-cookie'
   // A token by another name is no less for one client.
-  if (Object.keys(response).some((name) => requestFieldRole(name) === 'credential')) return 'credentials'
-  if (response['content-range'] !== undefined) return 'partial'
+  if (Object.keys(response).some((name) => requestFieldRole(name) === 'credential' && !OF_THE_HOP.has(name))) return 'credentials'
+  if (status === 206) return 'partial'
   if (response.trailer !== undefined) return 'trailers'
   if (mediaType(response) === 'text/event-stream') return 'event-stream'
-  return cacheControlRefusal(response) ?? varyRefusal(response, request) ?? nonceRefusal(response)
+  return cachingRefusal(cachingDirectives(response, targetedFields), { status, mayBeValidated }) ?? varyRefusal(response, request) ?? nonceRefusal(response)
 }
 
-function cacheControlRefusal (response: ResponseHeaders): NotStoredReason | undefined {
-  const field = response['cache-control']
-  if (field === undefined) return undefined
-  const directives = parseCacheControl(fieldText(field))
-  if (directives === undefined) return 'malformed-cache-control'
+function cachingRefusal (caching: ReturnType<typeof cachingDirectives>, { status, mayBeValidated }: Omit<StorabilityContext, 'targetedFields'>): NotStoredReason | undefined {
+  if (caching === undefined) return undefined
+  if (caching === 'malformed') return 'malformed-cache-control'
+  const { directives } = caching
   // Qualified forms (`private="x"`) count as unqualified: the safe reading of RFC 9111 section 5.2.2.7.
   if (directives.has('no-store')) return 'no-store'
   if (directives.has('private')) return 'private'
-  if (directives.has('no-cache')) return 'no-cache'
-  return undefined
+  if (directives.has('no-cache') && !mayBeValidated) return 'no-cache'
+  // RFC 9111 section 5.2.2.3.
+  return directives.has('must-understand') && !UNDERSTOOD.has(status) ? 'status' : undefined
 }
 
 function varyRefusal (response: ResponseHeaders, request: RequestHeaders): NotStoredReason | undefined {
@@ -44,14 +60,4 @@ function varyRefusal (response: ResponseHeaders, request: RequestHeaders): NotSt
 function nonceRefusal (response: ResponseHeaders): NotStoredReason | undefined {
   const policies = [response['content-security-policy'], response['content-security-policy-report-only']]
   return policies.some((policy) => policy !== undefined && /'nonce-/i.test(fieldText(policy))) ? 'nonce' : undefined
-}
-
-export function mediaType (response: ResponseHeaders): string {
-  const field = response['content-type']
-  return field === undefined ? '' : fieldText(field).split(';', 1)[0]!.trim().toLowerCase()
-}
-
-/** The value of a field, several lines joined as RFC 9110 section 5.3 says. */
-export function fieldText (value: number | string | readonly string[]): string {
-  return typeof value === 'object' ? value.join(', ') : String(value)
 }

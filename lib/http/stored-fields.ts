@@ -1,5 +1,5 @@
-import { fieldText, type ResponseHeaders } from './storability.ts'
-import { parseVary, selectingValue, type RequestHeaders } from './vary.ts'
+import { fieldText, type ResponseHeaders } from './response-fields.ts'
+import { parseVary, variantValue, type RequestHeaders } from './vary.ts'
 
 /** A header field: its lower-case name, and one value or one per line. */
 export type HeaderField = readonly [name: string, value: string | readonly string[]]
@@ -10,7 +10,7 @@ export type HeaderField = readonly [name: string, value: string | readonly strin
  */
 const ONE_EXCHANGE = new Set([
   'connection', 'keep-alive', 'proxy-connection', 'te', 'trailer', 'transfer-encoding', 'upgrade', 'proxy-authenticate',
-  'proxy-authorization', 'proxy-authentication-info', 'authentication-info', 'set-cookie', 'date', 'age', 'content-length',
+  'proxy-authorization', 'proxy-authentication-info', 'authentication-info', 'set-cookie', 'age', 'content-length',
   'x-cache', 'cache-status', 'x-cache-key', 'x-cache-ttl-remaining', 'x-cache-date',
   'request-id', 'x-request-id', 'correlation-id', 'x-correlation-id', 'x-trace-id', 'x-amzn-requestid', 'x-amzn-trace-id',
   'traceparent', 'tracestate', 'server-timing', 'x-response-time', 'x-runtime'
@@ -51,7 +51,7 @@ function describesResponse (name: string): boolean {
   return OF_RESPONSE.has(name) || describesBytes(name)
 }
 
-const OF_RESPONSE = new Set(['expires', 'cache-control', 'vary', 'link', 'location', 'accept-ranges'])
+const OF_RESPONSE = new Set(['date', 'expires', 'cache-control', 'vary', 'link', 'location', 'accept-ranges'])
 
 /** Fields that hooks had set before the look-up and that the response does not have: a hit takes them away again. */
 export function removedFields (response: ResponseHeaders, { fieldsBefore }: Exchange): string[] {
@@ -72,5 +72,5 @@ export function selectingFields (response: ResponseHeaders, { requestHeaders, fi
   if (response['content-encoding'] !== undefined) names.add('accept-encoding')
   const allowed = response['access-control-allow-origin']
   if (allowed !== undefined && allowed !== '*' && allowed === requestHeaders.origin && fieldsBefore['access-control-allow-origin'] !== allowed) names.add('origin')
-  return [...names].map((name) => [name, selectingValue(requestHeaders, name)])
+  return [...names].map((name) => [name, variantValue(requestHeaders, name)])
 }

@@ -1,3 +1,5 @@
+import { normalisedValue } from './selecting-value.ts'
+
 const FIELD_NAME = /^[!#$%&'*+\-.^_`|~\w]+$/
 
 /**
@@ -14,7 +16,7 @@ export function parseVary (field: string | readonly string[] | undefined): '*' |
 export function variesMatch (vary: ReadonlyArray<readonly [name: string, value: string | null]>, headers: RequestHeaders): boolean {
   for (let i = 0; i < vary.length; i++) {
     const field = vary[i]!
-    if (selectingValue(headers, field[0]) !== field[1]) return false
+    if (variantValue(headers, field[0]) !== field[1]) return false
   }
   return true
 }
@@ -23,6 +25,12 @@ export function variesMatch (vary: ReadonlyArray<readonly [name: string, value: 
 export function selectingValue (headers: RequestHeaders, name: string): string | null {
   const value = headers[name]
   return value === undefined ? null : typeof value === 'string' ? value : value.join(', ')
+}
+
+/** The same in one form for all ways to write it: what selects a variant of a response (RFC 9111 section 4.1). */
+export function variantValue (headers: RequestHeaders, name: string): string | null {
+  const value = selectingValue(headers, name)
+  return value === null ? null : normalisedValue(name, value)
 }
 
 export type RequestHeaders = Readonly<Record<string, string | string[] | undefined>>

@@ -76,9 +76,21 @@ export interface ResponseCacheOptions extends CacheOptions {
    */
   warm?: WarmPluginOption
 
+  /**
+   * Header fields of responses that are meant for this cache alone and count instead of `Cache-Control` and `Expires`, the first one that
+   * is there (RFC 9213). Add `'CDN-Cache-Control'` where this cache is one. Default `['Fastify-Cache-Control']`.
+   */
+  targetedFields?: readonly string[]
+
   /** How this cache calls itself in `Cache-Status` (RFC 9211). Default `'fastify-response-cache'`. */
   name?: string
 
   /** Adds `X-Cache-Key`, `X-Cache-TTL-Remaining` (seconds) and `X-Cache-Date` to responses. Not for production. Default `false`. */
   debugHeaders?: boolean
+
+  /**
+   * For development: which inputs handlers read that do not select their stored responses, see docs/audit.md. `'warn'`: each is logged once
+   * per route. `'refuse'`: the response is not stored either (`unkeyed-input`). Hits cost nothing. Default: nothing is recorded.
+   */
+  audit?: 'warn' | 'refuse'
 }

@@ -1,13 +1,13 @@
 import type { AdaptiveOptions } from '../adaptive-ttl.ts'
-import { LONGEST_TIMER_MS } from '../deadline.ts'
-import { expectedGot, InvalidOptionError, MethodError, MissingTtlError, OptionConflictError } from '../errors.ts'
-import { labelsOf, type InvalidationTargets } from '../marks/targets.ts'
-import { boolean, checkOptions, duration, either, fieldNames, func, isPlainObject, listOf, namespaceName, off, oneOf, positiveDuration, positiveInteger, tagList, timerDuration, type Rule, type Rules } from './check.ts'
+import { MethodError, MissingTtlError, OptionConflictError } from '../errors.ts'
+import type { InvalidationTargets } from '../marks/targets.ts'
+import { checkRouteOptions, ownCopy } from './route-rules.ts'
 import type { CacheReply, CacheRequest } from './cache-request.ts'
 import { durationToMs } from './duration.ts'
 import type { WantedWindows } from '../http/freshness.ts'
-import { isStorableStatus, ownTtl, parseTtl, STATUSES_EXPECTED, statusesOf, type Planned } from './ttl.ts'
-import type { AdaptiveTtlOptions, LockOptions, RouteCacheConfig, RouteCacheOptions, StoredPayload } from './route-options.ts'
+import type { Coding } from '../coding.ts'
+import { isHttpTtl, isStorableStatus, parseTtl, statusesOf, type PlannedTtl } from './ttl.ts'
+import type { AdaptiveTtlOptions, DownstreamOptions, RouteCacheConfig, RouteCacheOptions, StoredPayload } from './route-options.ts'
 
 /** Who sends a request: what an option function says, or the subject of its token. */
 export type UserOf = (request: CacheRequest) => string | number | TokenSubject | undefined
@@ -31,7 +31,7 @@ export interface RoutePolicy {
   readonly url: string
   readonly namespace: string
   /** What the ttl says of a response on which the work began at `begunAt`. Throws where its function gives no ttl. */
-  readonly plan: (request: CacheRequest, reply: CacheReply, begunAt: number) => Planned
+  readonly plan: (request: CacheRequest, reply: CacheReply, begunAt: number) => PlannedTtl
   /** The user of a request, or `false` when responses do not depend on one. */
   readonly userOf: false | UserOf
   /** Names to keep of the query, or all. */
@@ -43,11 +43,12 @@ export interface RoutePolicy {
   readonly skip: ((request: CacheRequest) => boolean) | undefined
   readonly tags: readonly string[] | ((request: CacheRequest, reply: CacheReply) => unknown)
   readonly storeIf: ((request: CacheRequest, reply: CacheReply, payload: StoredPayload) => boolean) | undefined
-  readonly shared: boolean
+  /** `'http'`: where the response says so. */
+  readonly shared: boolean | 'http'
   readonly hook: 'preHandler' | 'onRequest'
   readonly unguarded: boolean
   readonly methods: ReadonlySet<string>
-  readonly statusCodes: ReadonlySet<number>
+  readonly mayStoreStatus: (status: number) => boolean
   readonly maxBytes: number
   /** How concurrent misses wait for one another, or not at all. */
   readonly lock: false | { readonly waitMs: number, readonly leaseMs: number }
@@ -61,6 +62,21 @@ export interface RoutePolicy {
   readonly jitter: number
   readonly maxFills: number
   readonly adaptive: AdaptiveOptions | undefined
+  /** How long a response is kept after its lifetime so that its handler may say that it has not changed. */
+  readonly revalidateMs: number
+  /** Whether the directives of a request count; undefined where they never do. */
+  readonly obeys: ((request: CacheRequest) => boolean) | undefined
+  /** The header fields of the response say how long it is fresh. */
+  readonly isHttp: boolean
+  readonly downstream: Downstream | undefined
+  readonly compress: Coding | undefined
+}
+
+/** What clients and caches in front are told about the response, in header fields. */
+export interface Downstream {
+  readonly maxAgeSeconds: number | undefined
+  readonly cdnMaxAgeSeconds: number | undefined
+  readonly tags: 'surrogate-key' | 'cache-tag' | undefined
 }
 
 /** What a write invalidates, or the function that says so. */
@@ -79,70 +95,8 @@ export interface PolicySources {
 const DEFAULT_MAX_BYTES = 1_048_576
 const DEFAULT_LOCK = { waitMs: 10_000, leaseMs: 2000 }
 const DEFAULT_THROTTLE = '5s'
-
-// Which names there are is known to `checkRouteOptions`.
-const ttl: Rule = { expected: '', accepts: () => true }
-
-const ROUTE_RULES: Rules<RouteCacheOptions> = {
-  namespace: namespaceName,
-  ttl,
-  varyByUser: either(boolean, func),
-  varyByQuery: either(boolean, listOf('parameter names', (name) => typeof name === 'string')),
-  varyByHeaders: fieldNames,
-  varyByCookies: fieldNames,
-  varyByBody: boolean,
-  key: func,
-  skip: func,
-  shared: boolean,
-  tags: either(tagList, func),
-  invalidates: either({ expected: 'targets such as { tags: [\'user:1\'] }', accepts: isPlainObject }, func),
-  storeIf: func,
-  hook: oneOf('preHandler', 'onRequest'),
-  unguarded: boolean,
-  statusCodes: listOf(STATUSES_EXPECTED, isStorableStatus),
-  maxBytes: positiveInteger,
-  lock: { expected: 'false, or an object such as { waitMs: 10_000, leaseMs: 2000 }', accepts: (value) => value === false || isPlainObject(value) },
-  staleWhileRevalidate: duration,
-  staleIfError: duration,
-  refreshThrottle: duration,
-  softTimeout: either(off, timerDuration),
-  hardTimeout: either(off, timerDuration),
-  refreshAhead: boolean,
-  adaptiveTtl: either(off, { expected: "an object such as { min: '5s', max: '1h' }", accepts: isPlainObject }),
-  jitter: { expected: 'a number from 0 to 0.5', accepts: (value) => typeof value === 'number' && value >= 0 && value <= 0.5 },
-  maxConcurrentFills: either(off, positiveInteger)
-}
-
-const ADAPTIVE_RULES: Rules<AdaptiveTtlOptions> = {
-  min: positiveDuration,
-  max: positiveDuration,
-  maxStaleFraction: { expected: 'a number above 0 and below 1', accepts: (value) => typeof value === 'number' && value > 0 && value < 1 }
-}
-
-function isMs (value: unknown, least: number): boolean {
-  return Number.isSafeInteger(value) && (value as number) >= least && (value as number) <= LONGEST_TIMER_MS
-}
-
-const LOCK_RULES: Rules<LockOptions> = {
-  waitMs: { expected: `a whole number of milliseconds from 1 to ${LONGEST_TIMER_MS}`, accepts: (value) => isMs(value, 1) },
-  leaseMs: { expected: `a whole number of milliseconds from 100 to ${LONGEST_TIMER_MS}`, accepts: (value) => isMs(value, 100) }
-}
-
-/** Throws unless these are valid options, and their ttl is one that `ttls` or a duration explains. */
-export function checkRouteOptions (given: unknown, ttls: ReadonlyMap<string, number>, where: string): asserts given is RouteCacheOptions {
-  checkOptions<RouteCacheOptions>(given, ROUTE_RULES, where)
-  const { ttl, invalidates } = given
-  if (typeof given.adaptiveTtl === 'object') checkAdaptive(given.adaptiveTtl, `adaptiveTtl in ${where}`)
-  if (typeof given.lock === 'object') checkOptions<LockOptions>(given.lock, LOCK_RULES, `lock in ${where}`)
-  if (typeof invalidates === 'object') labelsOf(invalidates, `invalidates in ${where}`)
-  if (ttl !== undefined && typeof ttl !== 'function') parseTtl(ttl, ttls, where)
-}
-
-function checkAdaptive (given: unknown, where: string): void {
-  checkOptions<AdaptiveTtlOptions>(given, ADAPTIVE_RULES, where)
-  for (const name of ['min', 'max'] as const) if (given[name] === undefined) throw new InvalidOptionError(name, where, expectedGot(positiveDuration.expected, undefined))
-  if (durationToMs(given.min)! > durationToMs(given.max)!) throw new OptionConflictError(where, '"min" is longer than "max".')
-}
+/** Of responses whose origin decides: it may well send validators, and answer 304. */
+const DEFAULT_REVALIDATE = '10m'
 
 function adaptiveOptions (options: AdaptiveTtlOptions | undefined): AdaptiveOptions | undefined {
   if (options === undefined) return undefined
@@ -192,7 +146,7 @@ export function routePolicy (
     hook: options.hook ?? 'preHandler',
     unguarded: options.unguarded ?? false,
     methods: new Set(hasOwnHead ? [] : cacheable),
-    statusCodes: statusCodesOf(options),
+    mayStoreStatus: mayStoreStatus(options),
     maxBytes: options.maxBytes ?? DEFAULT_MAX_BYTES,
     lock: options.lock === false ? false : { waitMs: options.lock?.waitMs ?? DEFAULT_LOCK.waitMs, leaseMs: options.lock?.leaseMs ?? DEFAULT_LOCK.leaseMs },
     stale: { whileRevalidateMs: durationToMs(options.staleWhileRevalidate), ifErrorMs: durationToMs(options.staleIfError) },
@@ -202,7 +156,12 @@ export function routePolicy (
     refreshAhead: options.refreshAhead ?? false,
     jitter: options.jitter ?? sources.jitter,
     maxFills: options.maxConcurrentFills ?? Infinity,
-    adaptive: adaptiveOptions(options.adaptiveTtl)
+    adaptive: adaptiveOptions(options.adaptiveTtl),
+    revalidateMs: durationToMs(options.revalidate ?? (isHttpTtl(options.ttl) ? DEFAULT_REVALIDATE : 0))!,
+    obeys: options.obeyRequestDirectives === true ? () => true : options.obeyRequestDirectives || undefined,
+    isHttp: isHttpTtl(options.ttl),
+    downstream: downstreamOf(options.downstream),
+    compress: options.compress === true ? 'br' : options.compress || undefined
   }
 }
 
@@ -210,6 +169,19 @@ function planOf (ttl: NonNullable<RouteCacheOptions['ttl']>, ttls: ReadonlyMap<s
   if (typeof ttl === 'function') return (request, reply, begunAt) => parseTtl(ttl(request, reply), ttls, `what the ttl function gave for ${where}`)(begunAt, reply.statusCode)
   const parsed = parseTtl(ttl, ttls, where)
   return (_request, reply, begunAt) => parsed(begunAt, reply.statusCode)
+}
+
+function downstreamOf (options: DownstreamOptions | undefined): Downstream | undefined {
+  if (options === undefined) return undefined
+  const secondsOf = (given: DownstreamOptions['maxAge']): number | undefined => given === undefined ? undefined : Math.floor(durationToMs(given)! / 1000)
+  return { maxAgeSeconds: secondsOf(options.maxAge), cdnMaxAgeSeconds: secondsOf(options.cdnMaxAge), tags: options.tags }
+}
+
+/** Where the response itself says how long it is fresh, it may have any status. */
+function mayStoreStatus (options: RouteCacheOptions): (status: number) => boolean {
+  if (isHttpTtl(options.ttl) && options.statusCodes === undefined) return isStorableStatus
+  const statuses = statusCodesOf(options)
+  return (status) => statuses.has(status)
 }
 
 function statusCodesOf ({ ttl, statusCodes }: RouteCacheOptions): ReadonlySet<number> {
@@ -237,7 +209,7 @@ function userOf (option: RouteCacheOptions['varyByUser'], sources: PolicySources
   return option === true ? sources.userOf : option
 }
 
-const CAN_BE_OFF = ['softTimeout', 'hardTimeout', 'adaptiveTtl', 'maxConcurrentFills'] as const
+const CAN_BE_OFF = ['softTimeout', 'hardTimeout', 'adaptiveTtl', 'maxConcurrentFills', 'downstream'] as const
 
 type WithoutOff = Omit<RouteCacheOptions, typeof CAN_BE_OFF[number]> & { [Name in typeof CAN_BE_OFF[number]]?: Exclude<RouteCacheOptions[Name], false> }
 
@@ -252,7 +224,8 @@ function checkConflicts (options: WithoutOff, where: string): void {
   const conflict = (text: string) => new OptionConflictError(where, text)
   if (options.unguarded === true && options.hook !== 'onRequest') throw conflict('"unguarded" only has a meaning with hook: \'onRequest\'.')
   if (options.hook === 'onRequest' && options.varyByBody === true) throw conflict('"varyByBody" needs the body, which is not read yet in hook: \'onRequest\'.')
-  if (options.shared === true && options.varyByUser) throw conflict('"shared" says the same response for everyone, "varyByUser" one for each; keep one of them.')
+  if (options.shared !== undefined && options.shared !== false && options.varyByUser) throw conflict('"shared" says the same response for everyone, "varyByUser" one for each; keep one of them.')
+  if (isHttpTtl(options.ttl) && options.adaptiveTtl !== undefined) throw conflict('with ttl: \'http\' the response says how long it is fresh, with "adaptiveTtl" the cache finds out; keep one of them.')
   if (statusesOf(options.ttl) !== undefined && statusCodesOf(options).size === 0) throw conflict('"statusCodes" and the statuses of "ttl" have none in common, so that nothing would be stored.')
   if (options.lock === false) {
     const needing = (['softTimeout', 'hardTimeout', 'refreshAhead', 'staleWhileRevalidate'] as const).find((name) => options[name] === true || durationToMs(options[name] || 0) !== 0)
@@ -261,10 +234,4 @@ function checkConflicts (options: WithoutOff, where: string): void {
   if (options.softTimeout !== undefined && options.staleIfError === undefined) throw conflict('"softTimeout" answers with what is stale in place of what takes too long, which needs "staleIfError".')
   if (options.softTimeout !== undefined && options.hardTimeout !== undefined && durationToMs(options.softTimeout)! > durationToMs(options.hardTimeout)!) throw conflict('"softTimeout" is longer than "hardTimeout", and would never be reached.')
   if (options.key !== undefined && options.varyByBody === true) throw conflict('"key" takes the place of the body; keep "key" or "varyByBody".')
-}
-
-/** Options that stay what they were when the caller changes its own, without those that it left undefined. */
-export function ownCopy (options: RouteCacheOptions): RouteCacheOptions {
-  const said = Object.entries(options).filter(([, value]) => value !== undefined)
-  return Object.fromEntries(said.map(([name, value]) => [name, name === 'ttl' ? ownTtl(value) : Array.isArray(value) ? [...value] : value]))
 }

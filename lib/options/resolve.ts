@@ -4,10 +4,11 @@ import type { RedisOption } from '../store/redis-client.ts'
 import type { Store } from '../store/store.ts'
 import { warmSettings, type WarmSettings } from '../warming/warm-options.ts'
 import type { CacheRequest } from './cache-request.ts'
-import { boolean, checkOptions, duration, either, func, isPlainObject, NAMESPACE, object, positiveInteger, type Rule, type Rules } from './check.ts'
+import { boolean, checkOptions, duration, either, fieldNames, func, isPlainObject, NAMESPACE, object, oneOf, positiveInteger, type Rule, type Rules } from './check.ts'
 import { durationToMs, type Duration } from './duration.ts'
 import type { CacheOptions, MemoryOptions, ResponseCacheOptions } from './plugin-options.ts'
-import { checkRouteOptions, ownCopy, TokenSubject, type PolicySources } from './policy.ts'
+import { TokenSubject, type PolicySources } from './policy.ts'
+import { checkRouteOptions, ownCopy } from './route-rules.ts'
 import type { RouteCacheOptions } from './route-options.ts'
 
 /** The checked, complete options of a cache. */
@@ -33,8 +34,11 @@ export interface PluginSettings extends CacheSettings {
   readonly jitter: number
   readonly invalidateOnWrite: boolean
   readonly name: string
+  /** Lower-case names. */
+  readonly targetedFields: readonly string[]
   readonly debugHeaders: boolean
   readonly warm: WarmSettings | undefined
+  readonly audit: 'warn' | 'refuse' | undefined
 }
 
 const MINUTE_MS = 60_000
@@ -42,6 +46,7 @@ const BUILT_IN_TTLS = { short: MINUTE_MS, medium: 5 * MINUTE_MS, long: 60 * MINU
 const DEFAULT_MEMORY_BYTES = 64 * 1024 * 1024
 const DEFAULT_MAX_BLIND_MS = 5000
 const DEFAULT_JITTER = 0.1
+const DEFAULT_TARGETED = ['Fastify-Cache-Control']
 
 const redis: Rule = {
   expected: 'a URL such as \'redis://127.0.0.1:6379\', options of a node-redis client (its host and port are in "socket"), cluster or sentinel, or a node-redis client',
@@ -95,7 +100,7 @@ const CACHE_RULES: Rules<CacheOptions> = {
   logger: { expected: 'a logger with the methods info and warn', accepts: (value) => isPlainObject(value) && typeof value.info === 'function' && typeof value.warn === 'function' }
 }
 
-const PLUGIN_RULES: Rules<ResponseCacheOptions> = { ...CACHE_RULES, invalidateOnWrite: boolean, user: func, name: cacheName, debugHeaders: boolean, warm: either(list, object) }
+const PLUGIN_RULES: Rules<ResponseCacheOptions> = { ...CACHE_RULES, invalidateOnWrite: boolean, user: func, name: cacheName, targetedFields: fieldNames, debugHeaders: boolean, warm: either(list, object), audit: oneOf('warn', 'refuse') }
 
 export function cacheSettings (options: CacheOptions): CacheSettings {
   checkOptions<CacheOptions>(options, CACHE_RULES, 'createCache()')
@@ -112,8 +117,10 @@ export function pluginSettings (options: ResponseCacheOptions, logger: Logger): 
     jitter: options.clock === undefined ? DEFAULT_JITTER : 0,
     invalidateOnWrite: options.invalidateOnWrite ?? true,
     name: options.name ?? 'fastify-response-cache',
+    targetedFields: (options.targetedFields ?? DEFAULT_TARGETED).map((name) => name.toLowerCase()),
     debugHeaders: options.debugHeaders ?? false,
-    warm: options.warm === undefined ? undefined : warmSettings(options.warm, where)
+    warm: options.warm === undefined ? undefined : warmSettings(options.warm, where),
+    audit: options.audit
   }
 }
 

@@ -19,7 +19,7 @@ export interface RouteCacheOptions {
 
   /**
    * Freshness lifetime: seconds, `'5m'`, a name from `ttls`, a Date, `{ until: 'midnight' }`, by status `{ 200: '5m', 404: '10s' }`, or a
-   * function that is asked when storing. `0` means: do not store. Required from the route, its namespace or the defaults.
+   * function that is asked when storing. `'http'`: what the response's own header fields say (RFC 9111 section 4.2.1). `0` means: do not store. Required from the route, its namespace or the defaults.
    */
   ttl?: Ttl | TtlFunction['ttl']
 
@@ -53,9 +53,10 @@ export interface RouteCacheOptions {
 
   /**
    * The response is the same for everyone although requests carry credentials. Guards of the route still run before
-   * every hit. Default `false`.
+   * every hit. `'http'`: requests with credentials get what others get, and their own responses are stored where they say `public`,
+   * `s-maxage` or `must-revalidate` (RFC 9111 section 3.5). Default `false`.
    */
-  shared?: boolean
+  shared?: boolean | 'http'
 
   /**
    * What an invalidation by tag finds the response by: a list, or a function that is asked when storing. A handler adds more with
@@ -81,7 +82,10 @@ export interface RouteCacheOptions {
   /** With `hook: 'onRequest'`: the hooks that a hit skips protect nothing. Default `false`. */
   unguarded?: boolean
 
-  /** Status codes that may be stored; never 1xx, 206, 304, 412 or 416. Default: those that a ttl by status names, else `[200]`. */
+  /**
+   * Status codes that may be stored; never 1xx, 206, 304, 412 or 416. Default: those that a ttl by status names, all of them with
+   * `ttl: 'http'`, else `[200]`.
+   */
   statusCodes?: readonly number[]
 
   /** Largest body that is stored, in bytes. Default 1,048,576 (1 MB). */
@@ -137,6 +141,37 @@ export interface RouteCacheOptions {
    * else a 503 (`RESPONSE_CACHE_ERR_OVERLOADED`) with `Retry-After`. Default `false`: no limit.
    */
   maxConcurrentFills?: number | false
+
+  /**
+   * So long after its lifetime a response with an `ETag` or `Last-Modified` of the handler's own is kept, so that the handler may say 304,
+   * not modified, instead of making it again: it gets `If-None-Match` and `If-Modified-Since` of the stored response (RFC 9111 section
+   * 4.3). Default `'10m'` with `ttl: 'http'`, else `false`: never.
+   */
+  revalidate?: Duration | false
+
+  /**
+   * Whether what requests ask of caches counts: `no-store`, `no-cache`, `max-age`, `min-fresh`, `max-stale` and `only-if-cached` (RFC 9111
+   * section 5.2.1). A function approves single requests. Default `false`: with them any client could make the handler run each time.
+   */
+  obeyRequestDirectives?: boolean | ObeysFunction['obeys']
+
+  /** What clients and a CDN in front are told in header fields, where the handler says nothing itself. Default: nothing. */
+  downstream?: DownstreamOptions | false
+
+  /**
+   * Bodies from 1 kB of types that shrink are compressed once, when they are stored. `true`: brotli. Clients that accept the coding get
+   * them as they are stored, others decompressed. Default `false`.
+   */
+  compress?: boolean | 'br' | 'gzip' | 'zstd'
+}
+
+export interface DownstreamOptions {
+  /** `Cache-Control: max-age`, with `private` where responses are kept per user. An invalidation does not reach browsers. */
+  maxAge?: Duration
+  /** `CDN-Cache-Control: max-age` (RFC 9213). Not where responses are kept per user. */
+  cdnMaxAge?: Duration
+  /** The header field in which a CDN finds the tags of the response: `Surrogate-Key` (Fastly) or `Cache-Tag` (Cloudflare, Akamai). */
+  tags?: 'surrogate-key' | 'cache-tag'
 }
 
 export interface AdaptiveTtlOptions {
@@ -159,6 +194,7 @@ export interface LockOptions {
 interface TtlFunction { ttl(request: CacheRequest, reply: CacheReply): Ttl }
 interface TagsFunction { tags(request: CacheRequest, reply: CacheReply): readonly string[] }
 interface InvalidatesFunction { invalidates(request: CacheRequest, reply: CacheReply): InvalidationTargets | Promise<InvalidationTargets> }
+interface ObeysFunction { obeys(request: CacheRequest): boolean }
 interface UserFunction { user(request: CacheRequest): string | number | undefined }
 
 export type { InvalidatesFunction, TagsFunction, TtlFunction, UserFunction }

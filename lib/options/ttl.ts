@@ -23,19 +23,33 @@ export type Lifetime = NamedTtl | Duration | Date | UntilTtl
 
 /** A lifetime for each status that is stored, such as `{ 200: '5m', 404: '10s' }`. */
 export interface TtlByStatus {
-  readonly [status: number]: Lifetime
+  readonly [status: number]: Lifetime | 'http' | HttpTtl
   readonly until?: never
   readonly timeZone?: never
 }
 
-/** The lifetime of a response: one for all, or one for each status that is stored. */
-export type Ttl = Lifetime | TtlByStatus
+/** What the header fields of the response say: a targeted field, `s-maxage`, `max-age` or `Expires` (RFC 9111 section 4.2.1). */
+export interface HttpTtl {
+  readonly http: true
+
+  /**
+   * Where they say nothing: a tenth of the time for which the response has not changed, by its `Last-Modified`, up to this. Default: such a
+   * response is not stored.
+   */
+  readonly heuristic?: Duration
+}
+
+/** The lifetime of a response: one for all, one for each status that is stored, or `'http'`: what its header fields say. */
+export type Ttl = Lifetime | TtlByStatus | 'http' | HttpTtl
 
 /**
  * What a ttl says: fresh for so many milliseconds from when it is stored, or until a moment. Only the first may be shortened at random:
  * what ends at a wall-clock time is meant to end then.
  */
 export type Planned = { readonly kind: 'for', readonly ms: number } | { readonly kind: 'until', readonly at: number }
+
+/** The same of a response, whose header fields may decide. */
+export type PlannedTtl = Planned | { readonly kind: 'http', readonly heuristicMaxMs: number | undefined }
 
 /**
  * A lifetime that was understood. `begunAt` is when the work on the value began: what was read before midnight is not fresh until the
@@ -44,7 +58,7 @@ export type Planned = { readonly kind: 'for', readonly ms: number } | { readonly
 export type ParsedLifetime = (begunAt: number) => Planned
 
 /** A ttl that was understood, for a response with this status; see `ParsedLifetime`. */
-export type ParsedTtl = (begunAt: number, status: number) => Planned
+export type ParsedTtl = (begunAt: number, status: number) => PlannedTtl
 
 type Named = ReadonlyMap<string, number>
 
@@ -69,22 +83,42 @@ const UNTIL_RULES: Rules<UntilTtl> = {
   timeZone: { expected: TIME_ZONE_EXPECTED, accepts: (value) => typeof value === 'string' }
 }
 
+const HTTP_RULES: Rules<HttpTtl> = {
+  http: { expected: 'true', accepts: (value) => value === true },
+  heuristic: { expected: DURATION_EXPECTED, accepts: (value) => durationToMs(value) !== undefined }
+}
+
+/** Whether header fields alone decide how long a response is fresh. */
+export function isHttpTtl (ttl: unknown): boolean {
+  return ttl === 'http' || (isPlainObject(ttl) && Object.hasOwn(ttl, 'http'))
+}
+
 export function isStorableStatus (status: unknown): status is number {
   return Number.isInteger(status) && (status as number) >= 200 && (status as number) <= 599 && !NEVER_STORABLE.has(status as number)
 }
 
 /** Understands a ttl as users write it, but for functions. Errors, in the name of `where`: `RESPONSE_CACHE_ERR_OPTION_*`. */
 export function parseTtl (given: unknown, ttls: Named, where: string): ParsedTtl {
+  const byFields = parseHttpTtl(given, `ttl in ${where}`)
+  if (byFields !== undefined) return () => byFields
   const statuses = statusesOf(given)
   if (statuses === undefined || statuses.size === 0) return parsed(given, ttls, { name: 'ttl', where, expected: ttlExpected(ttls) })
-  const lifetimes = new Map<number, ParsedLifetime>()
+  const lifetimes = new Map<number, (begunAt: number) => PlannedTtl>()
   for (const [name, lifetime] of saidByStatus(given as object)) {
     const status = Number(name)
     // Other ways to write a number, such as '2e2', name no status.
     if (!isStorableStatus(status) || String(status) !== name) throw new UnknownOptionError(name, `ttl in ${where}`, `Expected "until" and "timeZone", or ${STATUSES_EXPECTED}.`)
-    lifetimes.set(status, parsed(lifetime, ttls, { name, where: `ttl in ${where}`, expected: lifetimeExpected(ttls) }))
+    const itsFields = parseHttpTtl(lifetime, `${name} of ttl in ${where}`)
+    lifetimes.set(status, itsFields === undefined ? parsed(lifetime, ttls, { name, where: `ttl in ${where}`, expected: lifetimeExpected(ttls) }) : () => itsFields)
   }
   return (begunAt, status) => lifetimes.get(status)?.(begunAt) ?? NOT_STORED
+}
+
+function parseHttpTtl (given: unknown, where: string): PlannedTtl | undefined {
+  if (given === 'http') return { kind: 'http', heuristicMaxMs: undefined }
+  if (!isPlainObject(given) || !Object.hasOwn(given, 'http')) return undefined
+  checkOptions<HttpTtl>(given, HTTP_RULES, where)
+  return { kind: 'http', heuristicMaxMs: durationToMs(given.heuristic) }
 }
 
 /** Understands a ttl of what has no status: values of the client. Errors, in the name of `where`: `RESPONSE_CACHE_ERR_OPTION_*`. */
@@ -94,7 +128,7 @@ export function parseLifetime (given: unknown, ttls: Named, where: string): Pars
 
 /** The status codes that a ttl names, or `undefined` for one that is for all. */
 export function statusesOf (ttl: unknown): ReadonlySet<number> | undefined {
-  if (!isPlainObject(ttl) || types.isDate(ttl) || isUntil(ttl)) return undefined
+  if (!isPlainObject(ttl) || types.isDate(ttl) || isUntil(ttl) || isHttpTtl(ttl)) return undefined
   return new Set(saidByStatus(ttl).map(([status]) => Number(status)))
 }
 
@@ -118,7 +152,7 @@ export function jittered (ms: number, fraction: number, random: () => number): n
 
 /** What a ttl has to look like, for error texts. */
 export function ttlExpected (ttls: Named): string {
-  return `${lifetimeExpected(ttls)}, or one of these by status such as { 200: '5m', 404: '10s' }`
+  return `${lifetimeExpected(ttls)}, or 'http', or { http: true, heuristic: '1d' }, or one of these by status such as { 200: '5m', 404: '10s' }`
 }
 
 function lifetimeExpected (ttls: Named): string {

@@ -4,6 +4,7 @@ import type { TLSSocket } from 'node:tls'
 import { digest, encodePart, encodeValue, ResponseKey, UnkeyableError } from '../cache-key.ts'
 import type { BypassReason } from '../http/cache-status.ts'
 import { cookieValues, hasSessionCookie } from '../http/cookies.ts'
+import { requestDirectives, type RequestDirectives } from '../http/request-directives.ts'
 import { isSecretField, requestFieldRole } from '../http/request-fields.ts'
 import { isPromise } from '../store/store.ts'
 import { FlatValue } from './flat-value.ts'
@@ -16,6 +17,10 @@ export interface Admitted {
   readonly outcome: 'admitted'
   readonly key: ResponseKey
   readonly user: string | undefined
+  /** Credentials that the key does not cover, on a route where the response decides what they mean. */
+  readonly hasCredentials?: true
+  /** What the request asks of caches, where that counts. */
+  readonly wanted?: RequestDirectives
 }
 
 export type Admission = Admitted | { readonly outcome: 'bypass', readonly reason: BypassReason, readonly fault?: unknown }
@@ -85,12 +90,17 @@ export class RouteAdmission {
     const fields = this.#readFields(request, headers)
     if (fields.bypass !== undefined) return { outcome: 'bypass', reason: fields.bypass }
     const user = policy.userOf === false ? undefined : userText(policy.userOf(cacheRequest))
-    if (user === undefined && this.#hasCredentials(cacheRequest, fields)) {
+    const hasCredentials = user === undefined && this.#hasCredentials(cacheRequest, fields)
+    if (hasCredentials && policy.shared !== 'http') {
       return { outcome: 'bypass', reason: policy.userOf === false ? 'credentials' : 'user-unknown' }
     }
     const selected = fields.steering + this.#selected(request, headers, user)
     const path = policy.key === undefined ? undefined : ownKey(policy.key(cacheRequest))
-    return this.#recall(request, path, selected) ?? this.#admitted(request, path, selected, user)
+    const admitted = this.#recall(request, path, selected) ?? this.#admitted(request, path, selected, user)
+    if (!hasCredentials && policy.obeys === undefined) return admitted
+    const wanted = policy.obeys?.(cacheRequest) === true ? requestDirectives(headers) : undefined
+    if (wanted?.noStore === true) return { outcome: 'bypass', reason: 'no-store' }
+    return { ...admitted, ...hasCredentials ? { hasCredentials } : {}, ...wanted === undefined ? {} : { wanted } }
   }
 
   /**
@@ -152,7 +162,7 @@ export class RouteAdmission {
 
   /** Whether the request says who sends it, in a way that the route's key does not cover. */
   #hasCredentials (request: CacheRequest, { credentials, cookie }: RequestFields): boolean {
-    if (this.#policy.shared) return false
+    if (this.#policy.shared === true) return false
     if (credentials || (cookie !== undefined && hasSessionCookie(cookie, this.#policy.cookies))) return true
     // A TLS client certificate, which a server has to ask for; an app may pin what no root has signed.
     if ((request.raw.socket as Partial<TLSSocket> | undefined)?.getPeerX509Certificate?.() !== undefined) return true
@@ -160,14 +170,15 @@ export class RouteAdmission {
   }
 
   /**
-   * The same question again when the response is to be stored: a handler may have found out who asks only now. Throws what
-   * an option function throws.
+   * The same question again when the response is to be stored: a handler may have found out who asks only now. `isShared`: the response
+   * says that it is for others as well. Throws what an option function throws.
    */
-  mayStillStore (request: FastifyRequest, admitted: Admitted): boolean {
+  mayStillStore (request: FastifyRequest, admitted: Admitted, isShared: () => boolean): boolean {
     const cacheRequest = asCacheRequest(request)
     const user = this.#policy.userOf === false ? undefined : userText(this.#policy.userOf(cacheRequest))
     if (user !== admitted.user) return false
-    return user !== undefined || !this.#hasCredentials(cacheRequest, this.#readFields(request, request.headers))
+    if (user !== undefined || !this.#hasCredentials(cacheRequest, this.#readFields(request, request.headers))) return true
+    return this.#policy.shared === 'http' && isShared()
   }
 
   /** What an invalidation finds the response by, next to its tags. */

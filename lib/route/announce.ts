@@ -1,5 +1,5 @@
 import type { FastifyReply } from 'fastify'
-import { appendStatus, bypassStatus, collapsedStatus, hitStatus, missStatus, refusedStatus, staleStatus, type MissReason, type NotStoredReason, type StaleReason } from '../http/cache-status.ts'
+import { appendStatus, bypassStatus, collapsedStatus, hitStatus, missStatus, refusedStatus, revalidatedStatus, staleStatus, type MissReason, type NotStoredReason, type StaleReason } from '../http/cache-status.ts'
 import type { StoreKey } from '../store/store.ts'
 import type { StoredResponse } from '../stored-entry.ts'
 import type { ExchangeState } from './exchange.ts'
@@ -38,6 +38,12 @@ export class Announcer {
     this.#key(reply, exchange.key)
   }
 
+  revalidated (reply: FastifyReply, exchange: Miss, stored: true | NotStoredReason | undefined): void {
+    reply.header('x-cache', 'REVALIDATED')
+    this.#status(reply, exchange, revalidatedStatus(this.#name, stored))
+    this.#key(reply, exchange.key)
+  }
+
   refused (reply: FastifyReply, exchange: Refused): void {
     reply.header('x-cache', 'MISS')
     this.#status(reply, exchange, refusedStatus(this.#name, exchange.reason))
@@ -60,7 +66,7 @@ export class Announcer {
   /** RFC 9111 section 5.1: `Age` in whole seconds. */
   #served (reply: FastifyReply, state: 'HIT' | 'STALE', status: string, served: Served): void {
     const { response, key, now } = served
-    reply.header('age', String(Math.max(0, Math.floor((now - response.storedAt) / 1000))))
+    reply.header('age', String(Math.max(0, Math.floor((now - response.storedAt + response.ageMs) / 1000))))
     reply.header('x-cache', state)
     reply.header('cache-status', appendStatus(reply.getHeader('cache-status'), status))
     if (this.#debug === undefined) return

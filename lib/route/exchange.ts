@@ -1,12 +1,13 @@
 import type { ResponseKey } from '../cache-key.ts'
 import type { BypassReason, MissReason, RefusalReason, StaleReason } from '../http/cache-status.ts'
-import type { ResponseHeaders } from '../http/storability.ts'
+import type { ResponseHeaders } from '../http/response-fields.ts'
 import type { Run } from '../fills/run.ts'
 import type { FillStamp } from '../marks/ledger.ts'
 import type { InvalidationTargets } from '../marks/targets.ts'
 import type { Hit, Stale } from '../response-cache.ts'
 import type { StoredResponse } from '../stored-entry.ts'
 import type { Admitted } from './admission.ts'
+import type { Conditions } from './conditions.ts'
 
 /** The Cache-Status field before and after this cache wrote into it: an error while sending makes it say something else. */
 export interface Announced {
@@ -14,12 +15,17 @@ export interface Announced {
   readonly after: string
 }
 
+/** What of the stored body is sent, where it is not all of it: `none` also for one that is sent in another form. */
+interface Sent {
+  readonly part?: Buffer | 'none'
+}
+
 /** All state of one request, kept on the request. */
 export type ExchangeState =
   | { readonly outcome: 'bypass', readonly reason: BypassReason, announced?: Announced }
   /** `collapsed`: it was made while the request waited for it, for this reason. */
-  | (Hit & { readonly collapsed?: MissReason })
-  | (Stale & { readonly why: StaleReason })
+  | (Hit & { readonly collapsed?: MissReason } & Sent)
+  | (Stale & { readonly why: StaleReason } & Sent)
   /** No handler ran: there were too many, or it took too long. */
   | { readonly outcome: 'refused', readonly reason: RefusalReason, announced?: Announced }
   /** A hit was given to Fastify; what is sent after it is the answer to a fault. */
@@ -39,6 +45,10 @@ export type ExchangeState =
     readonly stale: Stale | undefined
     /** What was stored before, of use or not. */
     readonly former: StoredResponse | undefined
+    /** What the client asked for besides, which the handler does not get. */
+    readonly conditions: Conditions | undefined
+    /** What the handler was asked about, and may say has not changed. */
+    readonly questioned: StoredResponse | undefined
     /** What the marks were before the handler started. */
     readonly filled: FillStamp
     /** The URL as the client sent it: what the handler reads is made shorter. */

@@ -1,23 +1,29 @@
 import type { FastifyReply, FastifyRequest, HookHandlerDoneFunction } from 'fastify'
-import type { StaleReason } from '../http/cache-status.ts'
-import type { Run } from '../fills/run.ts'
+import { OnlyIfCachedError } from '../errors.ts'
 import { isDueAhead } from '../http/freshness.ts'
 import type { RoutePolicy } from '../options/policy.ts'
-import type { LookupResult, ResponseCache, Stale } from '../response-cache.ts'
+import type { ResponseKey } from '../cache-key.ts'
+import type { Run } from '../fills/run.ts'
+import type { LookupResult, Miss, ResponseCache, Stale } from '../response-cache.ts'
+import type { StoredResponse } from '../stored-entry.ts'
 import { isPromise } from '../store/store.ts'
 import type { RouteAdmission } from './admission.ts'
 import type { Announcer } from './announce.ts'
 import { forAnew, type Background } from './background.ts'
 import type { Collapsing, Decision } from './collapsing.ts'
+import { replaceConditions, validatorsOf } from './conditions.ts'
+import type { Validators } from '../http/preconditions.ts'
 import type { Sharing } from './sharing.ts'
-import { kExchange, type ExchangeState } from './exchange.ts'
+import { kExchange } from './exchange.ts'
+import type { MissFinisher } from './finish-miss.ts'
 import { hideUncovered } from './hide-uncovered.ts'
+import { asAsked } from './obey.ts'
 import { bodyDigest, purposeOf, type Purpose } from './repeat.ts'
-import { asStored, bodyInstead, ownBytes, sentBody, setStoredFields, setStoredFieldsInstead } from './stored-reply.ts'
 import type { ResponseRecorder } from './response-recorder.ts'
-import { drain } from './stream-capture.ts'
+import type { HitSender } from './send-hit.ts'
 import { asking, endWithAnswer, type Turn } from './turn.ts'
 import type { RouteWarnings } from './warnings.ts'
+import type { WriteHooks } from './write-hooks.ts'
 
 export interface RouteParts {
   readonly policy: RoutePolicy
@@ -27,13 +33,15 @@ export interface RouteParts {
   readonly background: Background
   readonly recorder: ResponseRecorder
   readonly announcer: Announcer
+  readonly sender: HitSender
+  readonly finisher: MissFinisher
+  /** Where the route has unsafe methods as well. */
+  readonly writes: WriteHooks | undefined
   readonly enabled: boolean
+  readonly targetedFields: readonly string[]
   readonly warnings: RouteWarnings
   readonly shared: Sharing
 }
-
-type Exchanged = Extract<ExchangeState, { outcome: 'miss' }>
-type Served = Extract<ExchangeState, { outcome: 'hit' | 'stale' }>
 
 const FAILED = { outcome: 'failed' } as const
 
@@ -43,11 +51,14 @@ const FAILED = { outcome: 'failed' } as const
  */
 export class RouteHooks {
   readonly #parts: RouteParts
-  /** Whether other `onSend` hooks may change what a hit sends; known when all hooks are. */
-  mayBeTransformed = true
 
   constructor (parts: RouteParts) {
     this.#parts = parts
+  }
+
+  /** Says whether other `onSend` hooks may change what a hit sends. */
+  settle (mayBeTransformed: boolean): void {
+    this.#parts.sender.mayBeTransformed = mayBeTransformed
   }
 
   /** Runs as the last hook before the handler, or as the last `onRequest`. */
@@ -84,9 +95,9 @@ export class RouteHooks {
   }
 
   /** Runs as the last `onSend`: also for hits, which must not be stored again. */
-  readonly finish = (request: FastifyRequest, reply: FastifyReply, payload: unknown, done: (error: null, payload?: unknown) => void): void => {
+  readonly finish = (request: FastifyRequest, reply: FastifyReply, payload: unknown, done: (error?: Error | null, payload?: unknown) => void): void | Promise<void> => {
     const exchange = request[kExchange]
-    const { announcer } = this.#parts
+    const { announcer, finisher, sender, writes } = this.#parts
     switch (exchange?.outcome) {
       case undefined: // A guard answered before the look-up.
         done(null)
@@ -97,6 +108,7 @@ export class RouteHooks {
         return
       case 'bypass':
         announcer.bypass(reply, exchange)
+        if (exchange.reason === 'method' && writes !== undefined) return writes.finish(request, reply, payload, done)
         done(null)
         return
       case 'refused':
@@ -104,30 +116,38 @@ export class RouteHooks {
         done(null)
         return
       case 'miss':
-        done(null, this.#finishMiss(request, reply, { exchange, payload }))
+        done(null, finisher.finish(request, reply, { exchange, payload }))
         return
       case 'stale':
       case 'hit':
-        // Once: when sending fails, what an error handler sends next is its own.
-        request[kExchange] = FAILED
-        if (this.mayBeTransformed) done(null, asStored({ request, reply, payload, response: exchange.response }))
-        else done(null, sentBody(exchange.response))
+        done(null, sender.finish(request, reply, { found: exchange, payload }))
     }
   }
 
   /** `isForOne`: what is stale is there only for when the handler fails. */
-  #proceed (result: LookupResult, turn: Turn, { isForOne }: { isForOne: boolean }): void {
+  #proceed (found: LookupResult, turn: Turn, { isForOne }: { isForOne: boolean }): void {
     if (turn.reply.sent) return // by something else, meanwhile
-    const { background, collapsing, policy, shared } = this.#parts
+    const { background, cache, collapsing, policy, sender, shared, targetedFields } = this.#parts
+    const { wanted, hasCredentials } = turn.admitted
+    const result = wanted === undefined ? found : asAsked(found, wanted, { now: cache.now, targetedFields })
     if (result.outcome === 'hit') {
       shared.counters.hits++
       shared.hot?.note({ request: turn.request, admitted: turn.admitted, policy, response: result.response })
-      if (policy.refreshAhead && isDueAhead(result.response, result.at)) collapsing.refresh(result, asking(turn), background.behind(turn, result))
-      this.#send(turn, result)
+      if (policy.refreshAhead && !hasCredentials && isDueAhead(result.response, result.at)) collapsing.refresh(result, asking(turn), background.behind(turn, result))
+      sender.send(turn, result)
+      return
+    }
+    if (result.outcome === 'asked-stale') {
+      this.#follow({ do: 'serve-stale', stale: result.stale, why: 'max-stale' }, turn)
+      return
+    }
+    if (wanted?.onlyIfCached === true) {
+      this.#follow({ do: 'refuse', reason: 'only-if-cached', error: new OnlyIfCachedError(policy.route) }, turn)
       return
     }
     const ask = asking(turn)
-    if (isForOne) {
+    // What is made for credentials, or has to be asked about each time, is for nobody who could wait for it.
+    if (isForOne || hasCredentials || isNeverFresh(result)) {
       this.#follow(collapsing.runForOne(result, ask), turn)
       return
     }
@@ -142,7 +162,7 @@ export class RouteHooks {
 
   #follow (decision: Decision, turn: Turn): void {
     const { request, reply, admitted, done } = turn
-    const { cache, shared: { counters } } = this.#parts
+    const { cache, sender, shared: { counters } } = this.#parts
     if (reply.sent) {
       if (decision.do === 'run') decision.run.settle({ how: 'failed' })
       return
@@ -151,23 +171,26 @@ export class RouteHooks {
       case 'serve':
         counters.hits++
         if (decision.collapsed !== undefined) counters.collapsed++
-        this.#send(turn, decision.collapsed === undefined ? decision.hit : { ...decision.hit, collapsed: decision.collapsed })
+        sender.send(turn, decision.collapsed === undefined ? decision.hit : { ...decision.hit, collapsed: decision.collapsed })
         return
       case 'serve-stale':
         if (cache.isDead(decision.stale.response, decision.stale.key)) return this.#proceed({ outcome: 'miss', key: decision.stale.key, reason: 'uri-miss', former: decision.stale.response }, turn, { isForOne: false })
         counters.stale++
-        this.#send(turn, { ...decision.stale, why: decision.why })
+        sender.send(turn, { ...decision.stale, why: decision.why })
         return
       case 'refuse':
         counters.refused++
         request[kExchange] = { outcome: 'refused', reason: decision.reason }
-        reply.header('retry-after', '1')
+        if (decision.reason !== 'only-if-cached') reply.header('retry-after', '1')
         done(decision.error)
         return
       case 'run': {
         const { run, result } = decision
         counters.misses++
         const stale = result.outcome === 'stale' ? result : undefined
+        const former = result.outcome === 'stale' ? result.response : result.former
+        const isAsking = maySetConditions(request, run, former)
+        const questioned = isAsking ? this.#questioned(former, result.key) : undefined
         request[kExchange] = {
           outcome: 'miss',
           reason: result.outcome === 'stale' ? 'stale' : result.reason,
@@ -176,7 +199,9 @@ export class RouteHooks {
           run,
           askedAt: turn.askedAt,
           stale,
-          former: result.outcome === 'stale' ? result.response : result.former,
+          former,
+          conditions: isAsking ? replaceConditions(request, questioned) : undefined,
+          questioned: questioned === undefined ? undefined : former,
           filled: this.#parts.cache.fillStamp,
           sentUrl: request.originalUrl,
           fieldsBefore: reply.getHeaders()
@@ -185,6 +210,16 @@ export class RouteHooks {
         this.#runHandler(request, done)
       }
     }
+  }
+
+  /** What the handler is asked about a response that was stored. Not about one that is invalidated: nothing may bring that back. */
+  #questioned (former: StoredResponse | undefined, key: ResponseKey): Validators | undefined {
+    const { cache } = this.#parts
+    if (former?.isValidatable !== true || cache.isDead(former, key)) return undefined
+    const { etag, lastModified } = validatorsOf(former)
+    // A second may be too coarse for what was invalidated softly.
+    if (!cache.isInvalidated(former, key)) return { etag, lastModified }
+    return etag === undefined ? undefined : { etag, lastModified: undefined }
   }
 
   /** A request of the cache itself, which has come past the guards. */
@@ -219,52 +254,6 @@ export class RouteHooks {
     return decision
   }
 
-  #finishMiss (request: FastifyRequest, reply: FastifyReply, { exchange, payload }: { exchange: Exchanged, payload: unknown }): unknown {
-    const { announcer, recorder, shared } = this.#parts
-    const { run } = exchange
-    const stale = this.#usable(exchange)
-    if (exchange.isTooLate === true) return this.#finishLate(request, reply, { exchange, stale, payload })
-    if (stale !== undefined && reply.statusCode >= 500 && !run.isBehind) {
-      run.settle({ how: 'failed' })
-      shared.counters.stale++
-      request[kExchange] = FAILED
-      return this.#insteadOfError(reply, { exchange, stale, payload }, { why: 'stale-if-error', forwarded: reply.statusCode })
-    }
-    const { payload: passedOn, stored } = recorder.record(request, reply, payload)
-    announcer.miss(reply, exchange, stored)
-    if (!run.isBehind) return passedOn
-    drain(passedOn, run.ended.then(({ how }) => how === 'stored'))
-    return ''
-  }
-
-  /** The handler took too long: `payload` is what an error handler made of that. */
-  #finishLate (request: FastifyRequest, reply: FastifyReply, { exchange, stale, payload }: { exchange: Exchanged, stale: Stale | undefined, payload: unknown }): unknown {
-    const { announcer, shared: { counters } } = this.#parts
-    exchange.run.settle({ how: 'failed' })
-    if (stale !== undefined) {
-      counters.stale++
-      request[kExchange] = FAILED
-      return this.#insteadOfError(reply, { exchange, stale, payload }, { why: 'hard-timeout' })
-    }
-    counters.refused++
-    request[kExchange] = { outcome: 'refused', reason: 'hard-timeout' }
-    announcer.refused(reply, request[kExchange])
-    return payload
-  }
-
-  /** What was stale when the request came, unless it was invalidated since. */
-  #usable ({ stale }: Exchanged): Stale | undefined {
-    return stale === undefined || this.#parts.cache.isDead(stale.response, stale.key) ? undefined : stale
-  }
-
-  /** RFC 5861 section 4: what the handler said is not sent. */
-  #insteadOfError (reply: FastifyReply, { exchange, stale, payload }: { exchange: Exchanged, stale: Stale, payload: unknown }, said: { why: StaleReason, forwarded?: number }): unknown {
-    const { response, at } = stale
-    setStoredFieldsInstead(reply, response, exchange.fieldsBefore)
-    this.#parts.announcer.stale(reply, said, { response, key: stale.key, now: at })
-    return bodyInstead(reply, payload, response)
-  }
-
   #later ({ done }: Turn, run: () => void): void {
     try {
       run()
@@ -278,22 +267,24 @@ export class RouteHooks {
     done()
   }
 
-  #send ({ request, reply }: Turn, found: Served): void {
-    const { announcer } = this.#parts
-    const { key, response, at } = found
-    request[kExchange] = found
-    setStoredFields(reply, response)
-    if (found.outcome === 'stale') announcer.stale(reply, found, { response, key, now: at })
-    else if (found.collapsed !== undefined) announcer.collapsed(reply, found.collapsed, { response, key, now: at })
-    else announcer.hit(reply, { response, key, now: at })
-    // A hook may write into the bytes it is given; where there is no other hook, `finish` adds them.
-    void reply.send(this.mayBeTransformed ? ownBytes(sentBody(response)) : undefined)
-  }
-
   #warn ({ reason, fault }: { reason: string, fault?: unknown }): void {
     const text = reason === 'user-unknown'
       ? 'requests with credentials bypass the cache because varyByUser found no user; set the plugin option "user" or varyByUser to a function'
       : 'requests bypass the cache because an option function or the key failed'
     this.#parts.warnings.once({ outcome: 'bypass', reason, fault }, text)
   }
+}
+
+/**
+ * Whether the handler is to answer for all who may be given the response, not for the copy that this client has. A part is for this client
+ * only, and what is known to be is as well.
+ */
+function maySetConditions ({ method, headers }: FastifyRequest, run: Run, former: StoredResponse | undefined): boolean {
+  return method === 'GET' && headers.range === undefined && !(run.isForOne && former === undefined)
+}
+
+/** Each use of it has to be asked for (RFC 9111 section 5.2.2.4). */
+function isNeverFresh (result: Stale | Miss): boolean {
+  const former = result.outcome === 'stale' ? result.response : result.former
+  return former !== undefined && former.isValidatable && former.staleAt <= former.storedAt
 }

@@ -1,21 +1,22 @@
+import type { RouteAudit } from '../audit/route-audit.ts'
 import type { FastifyReply, FastifyRequest } from 'fastify'
-import { nextLifetime, type AdaptiveState } from '../adaptive-ttl.ts'
 import { digest } from '../cache-key.ts'
 import type { Counters } from '../counters.ts'
 import { describe } from '../errors.ts'
 import type { UncacheableMemory } from '../fills/uncacheable.ts'
 import type { NotStoredReason } from '../http/cache-status.ts'
-import { staleWindows } from '../http/freshness.ts'
+import { statesSharing } from '../http/lifetime.ts'
 import { isSecretField } from '../http/request-fields.ts'
-import { refusalToStore, type ResponseHeaders } from '../http/storability.ts'
+import { refusalToStore } from '../http/storability.ts'
+import type { ResponseHeaders } from '../http/response-fields.ts'
 import { removedFields, selectingFields, storedFields } from '../http/stored-fields.ts'
-import { variesMatch } from '../http/vary.ts'
 import { tagLabel } from '../marks/labels.ts'
 import { isTagList, tagList } from '../options/check.ts'
 import { asCacheRequest } from '../options/cache-request.ts'
 import type { RoutePolicy } from '../options/policy.ts'
 import type { StoredPayload } from '../options/route-options.ts'
-import { jittered, plannedMs, type Planned } from '../options/ttl.ts'
+import type { Coding } from '../coding.ts'
+import { httpDate } from '../http/dates.ts'
 import { UNMARKED, type ResponseCache } from '../response-cache.ts'
 import { isHeaderField, type StoredResponse } from '../stored-entry.ts'
 import { isPromise } from '../store/store.ts'
@@ -23,6 +24,12 @@ import type { RouteAdmission } from './admission.ts'
 import type { Sharing } from './sharing.ts'
 import { kExchange, kTags, type ExchangeState } from './exchange.ts'
 import { hasTrailers } from './fastify-internals.ts'
+import { compressed, mayCompress } from './compression.ts'
+import { downstreamFields } from './downstream.ts'
+import type { Lifetimes, PlannedLifetime } from './lifetimes.ts'
+import { ownCopy, unwrapResponse } from './payload.ts'
+import { bodyOf, identityOf, withVary } from './representation.ts'
+import { setRenewedFields } from './stored-reply.ts'
 import { captureStream, toNodeStream, type Captured } from './stream-capture.ts'
 import type { RouteWarnings } from './warnings.ts'
 
@@ -41,8 +48,13 @@ interface Candidate {
   readonly request: FastifyRequest
   readonly reply: FastifyReply
   readonly exchange: Miss
+  /** As the handler and other hooks have set them. */
   readonly headers: ResponseHeaders
-  readonly planned: Planned
+  /** As the client gets them. */
+  readonly sent: ResponseHeaders
+  readonly planned: PlannedLifetime
+  /** What is stored is compressed. */
+  readonly coding: Coding | undefined
 }
 
 /** A stale response to this is wrong, also where it might be served. */
@@ -61,23 +73,30 @@ export class ResponseRecorder {
   readonly #admission: RouteAdmission
   readonly #warnings: RouteWarnings
   readonly #uncacheable: UncacheableMemory
-  readonly #random: () => number
   readonly #counters: Counters
+  readonly #lifetimes: Lifetimes
+  readonly #targetedFields: readonly string[]
+  readonly #audit: RouteAudit | undefined
 
-  constructor ({ policy, cache, admission, shared, warnings }: {
+  constructor ({ policy, cache, lifetimes, targetedFields, admission, shared, warnings, audit }: {
     policy: RoutePolicy
     cache: ResponseCache
+    lifetimes: Lifetimes
+    targetedFields: readonly string[]
     admission: RouteAdmission
     shared: Sharing
     warnings: RouteWarnings
+    audit: RouteAudit | undefined
   }) {
     this.#policy = policy
     this.#cache = cache
     this.#admission = admission
     this.#uncacheable = shared.uncacheable
-    this.#random = shared.random
+    this.#lifetimes = lifetimes
+    this.#targetedFields = targetedFields
     this.#counters = shared.counters
     this.#warnings = warnings
+    this.#audit = audit
   }
 
   /** Ends the run, now or when its stream ends. */
@@ -92,6 +111,14 @@ export class ResponseRecorder {
     }
   }
 
+  /** The handler says that what is stored has not changed: it is the response, with the header fields of that answer. */
+  renew (request: FastifyRequest, reply: FastifyReply, stored: StoredResponse): Recorded {
+    const { fieldsBefore } = request[kExchange] as Miss
+    const identity = identityOf(stored)
+    setRenewedFields(reply, identity.response, fieldsBefore)
+    return this.record(request, reply, bodyOf(identity))
+  }
+
   /** The handler answers past Fastify: nobody else can be given that. */
   hijacked (request: FastifyRequest, reply: FastifyReply): void {
     const { run } = request[kExchange] as Miss
@@ -104,32 +131,34 @@ export class ResponseRecorder {
   #candidate (request: FastifyRequest, reply: FastifyReply): Candidate | NotStoredReason {
     const exchange = request[kExchange] as Miss
     if (request.method === 'HEAD') return 'head'
-    if (!this.#policy.statusCodes.has(reply.statusCode)) return 'status'
+    const { statusCode: status } = reply
+    if (!this.#policy.mayStoreStatus(status)) return 'status'
     // Stored it would take the place of a good response.
-    if (reply.statusCode >= 500 && exchange.former !== undefined) return 'status'
+    if (status >= 500 && exchange.former !== undefined) return 'status'
     const headers = reply.getHeaders() as ResponseHeaders
-    const refusal = refusalToStore(headers, request.headers)
+    const mayBeValidated = this.#policy.isHttp && this.#lifetimes.isValidatable(headers)
+    const refusal = refusalToStore(headers, request.headers, { status, targetedFields: this.#targetedFields, mayBeValidated })
     if (refusal !== undefined) return refusal
     if (hasTrailers(reply)) return 'trailers'
-    if (!this.#admission.mayStillStore(request, exchange.admitted)) return 'credentials'
-    const { now } = this.#cache
-    const planned = this.#policy.plan(asCacheRequest(request), reply, now - exchange.run.costMs)
-    return plannedMs(planned, now) < 1 ? 'ttl' : { request, reply, exchange, headers, planned }
+    if (!this.#mayStillStore(request, exchange, headers)) return 'credentials'
+    const planned = this.#lifetimes.plan(request, reply, { exchange, headers })
+    if (planned === undefined) return 'ttl'
+    const unkeyed = this.#audit?.refusal(request, reply)
+    if (unkeyed !== undefined) return unkeyed
+    const coding = mayCompress(status, headers) ? this.#policy.compress : undefined
+    this.#addFields(request, reply, { headers, coding })
+    return { request, reply, exchange, headers, sent: reply.getHeaders() as ResponseHeaders, planned, coding }
   }
 
-  /** What is left of it now: the body may have taken its time. */
-  #lifetime (planned: Planned, { request, exchange, body }: { request: FastifyRequest, exchange: Miss, body: Buffer }): { ttlMs: number, adaptive?: AdaptiveState } {
-    const { adaptive, jitter } = this.#policy
-    if (planned.kind === 'until') return { ttlMs: plannedMs(planned, this.#cache.now) }
-    if (adaptive === undefined) return { ttlMs: jittered(planned.ms, jitter, this.#random) }
-    const { admitted, former, run } = exchange
-    const known = former !== undefined && variesMatch(former.vary, request.headers) ? former : undefined
-    const own = digest(body).slice(0, 22)
-    // A change that an invalidation announced was served to nobody.
-    const before = known?.adaptive !== undefined && this.#cache.isInvalidated(known, exchange.key) ? { ...known.adaptive, digest: own } : known?.adaptive
-    const { ttlMs, state, why } = nextLifetime(before, { digest: own, at: this.#cache.now - run.costMs, firstMs: planned.ms }, adaptive)
-    this.#counters.chose({ key: admitted.key.id, ttl: ttlMs / 1000, why })
-    return { ttlMs: jittered(ttlMs, jitter, this.#random), adaptive: state }
+  #mayStillStore (request: FastifyRequest, { admitted }: Miss, headers: ResponseHeaders): boolean {
+    return this.#admission.mayStillStore(request, admitted, () => statesSharing(headers, this.#targetedFields))
+  }
+
+  /** What clients are told about a response that is stored, hit or not. */
+  #addFields (request: FastifyRequest, reply: FastifyReply, { headers, coding }: { headers: ResponseHeaders, coding: Coding | undefined }): void {
+    if (coding !== undefined) reply.header('vary', withVary(headers.vary, 'accept-encoding'))
+    if (this.#policy.downstream === undefined) return
+    for (const [name, value] of downstreamFields(this.#policy, { headers, tags: this.#tags(request, reply) })) reply.header(name, value)
   }
 
   #recordBody (candidate: Candidate, payload: unknown): Recorded {
@@ -145,6 +174,7 @@ export class ResponseRecorder {
       candidate.exchange.run.settle({ how: 'failed' })
       return { payload, stored: undefined }
     }
+    this.#audit?.goOn(candidate.request)
     const onEnd = (captured: Captured): void => this.#endStream(candidate, captured)
     return { payload: captureStream(stream, { maxBytes, lingerMs: LINGER_MS, readsAhead: !candidate.exchange.run.isForOne, isAwaited: () => candidate.exchange.run.isAwaited, onEnd }), stored: undefined }
   }
@@ -163,7 +193,9 @@ export class ResponseRecorder {
     const announced = headers['content-length']
     if (captured === 'broken' || (announced !== undefined && Number(announced) !== captured.body.length)) return exchange.run.settle({ how: 'failed' })
     try {
-      this.#end(candidate, this.#admission.mayStillStore(request, exchange.admitted) ? this.#make(candidate, captured.body) : { stored: 'credentials' })
+      const unkeyed = this.#audit?.refusal(request, candidate.reply) // first: what follows reads the request, too
+      const refusal = this.#mayStillStore(request, exchange, headers) ? unkeyed : 'credentials'
+      this.#end(candidate, refusal === undefined ? this.#make(candidate, captured.body) : { stored: refusal })
     } catch (fault) {
       this.#warn(fault)
       this.#end(candidate, { stored: 'function-error' })
@@ -177,6 +209,7 @@ export class ResponseRecorder {
     this.#uncacheable.forget(admitted.key, request.headers)
     // Who waits would not be given what was invalidated meanwhile, and would ask anew one after another.
     if (this.#cache.isInvalidated(response, admitted.key)) run.settle({ how: 'failed', isExcused: true })
+    else if (response.staleAt <= response.storedAt) run.settle({ how: 'uncacheable' }, made.isKept) // each of them has to ask
     else run.settle({ how: 'stored', response }, made.isKept)
     void made.isKept.then((isKept) => { if (isKept) this.#counters.fills++ })
     if (response.filled === UNMARKED) return 'store-error'
@@ -207,18 +240,18 @@ export class ResponseRecorder {
     if (this.#policy.lock !== false && !isRefresh) this.#uncacheable.note(admitted.key, vary)
   }
 
-  #make ({ request, reply, exchange, headers, planned }: Candidate, payload: string | Buffer | null): Made {
+  #make (candidate: Candidate, payload: string | Buffer | null): Made {
     if (payload !== null && Buffer.byteLength(payload) > this.#policy.maxBytes) return { stored: 'too-large' }
+    const { request, reply, exchange, headers, planned } = candidate
     if (!this.#isWanted(request, reply, payload)) return { stored: 'store-if' }
-    const facts = { requestId: request.id, requestHeaders: request.headers, fieldsBefore: exchange.fieldsBefore }
-    const kept = storedFields(headers, facts)
-    const { admitted, filled, run, sentUrl } = exchange
-    if (!kept.every(isHeaderField)) return { stored: 'invalid-field' }
+    const { admitted, filled, run, sentUrl, fieldsBefore } = exchange
+    const facts = { requestId: request.id, requestHeaders: request.headers, fieldsBefore }
     const body = ownCopy(payload)
-    const lifetime = this.#lifetime(planned, { request, exchange, body })
-    const { ttlMs } = lifetime
-    if (ttlMs < 1) return { stored: 'ttl' }
-    const windows = staleWindows(headers, this.#policy.stale)
+    const lifetime = this.#lifetimes.settle(planned, { request, exchange, headers, body })
+    const { ttlMs, keepMs, ...windows } = lifetime
+    if (ttlMs < 1 && !planned.isValidatable) return { stored: 'ttl' }
+    const kept = storedFields({ ...candidate.sent, ...this.#addValidators(candidate, body) }, facts)
+    if (!kept.every(isHeaderField)) return { stored: 'invalid-field' }
     const asked = { key: admitted.key, headers: request.headers }
     const response = this.#cache.makeResponse(asked, {
       filled,
@@ -227,15 +260,32 @@ export class ResponseRecorder {
       headers: kept,
       removed: removedFields(headers, facts),
       vary: selectingFields(headers, facts),
+      ageMs: planned.ageMs,
       costMs: run.costMs,
+      isValidatable: planned.isValidatable,
       ...windows,
-      ...lifetime.adaptive === undefined ? {} : { adaptive: lifetime.adaptive },
       body
     }, ttlMs)
-    // What is known of its changes is of use longer than the response.
-    const keepMs = ttlMs + Math.max(windows.whileRevalidateMs, windows.ifErrorMs, this.#policy.adaptive?.maxMs ?? 0)
     const mayKeep = !run.isLate && !run.hasLostLease
-    return { stored: true, response, isKept: mayKeep ? this.#cache.store(asked, response, keepMs) : Promise.resolve(false) }
+    return { stored: true, response, isKept: mayKeep ? this.#keep(candidate, response, keepMs) : Promise.resolve(false) }
+  }
+
+  /**
+   * A strong entity tag where the handler has set none (RFC 9110 section 8.8.3), and the Date that its Expires is about. Of a stream the
+   * client of the miss has the header fields already.
+   */
+  #addValidators ({ reply, headers }: Candidate, body: Buffer): ResponseHeaders {
+    const fields: Record<string, string> = {}
+    if (reply.statusCode === 200 && headers.etag === undefined) fields.etag = `"${digest(body).slice(0, 27)}"`
+    if (headers.expires !== undefined && headers.date === undefined) fields.date = httpDate(this.#cache.now)
+    if (!reply.raw.headersSent) reply.headers(fields)
+    return fields
+  }
+
+  /** Those who wait need not wait for the compression. */
+  async #keep ({ coding, exchange: { admitted }, request }: Candidate, response: StoredResponse, keepMs: number): Promise<boolean> {
+    const asked = { key: admitted.key, headers: request.headers }
+    return await this.#cache.store(asked, coding === undefined ? response : await compressed(response, coding), keepMs)
   }
 
   /** Throws on anything that is no list of tags: an entry that an invalidation would not find is not stored. */
@@ -263,21 +313,4 @@ function varyOf (request: FastifyRequest, reply: FastifyReply): StoredResponse['
   const { fieldsBefore } = request[kExchange] as Miss
   const vary = selectingFields(reply.getHeaders() as ResponseHeaders, { requestId: request.id, requestHeaders: request.headers, fieldsBefore })
   return vary.filter(([name]) => !isSecretField(name))
-}
-
-/** Bytes of our own: the handler may go on writing into its Buffer, and small Buffers share one larger piece of memory. */
-function ownCopy (payload: string | Buffer | null): Buffer {
-  if (payload === null) return Buffer.alloc(0)
-  const copy = Buffer.allocUnsafeSlow(Buffer.byteLength(payload))
-  if (typeof payload === 'string') copy.write(payload)
-  else payload.copy(copy)
-  return copy
-}
-
-/** A `Response` sets status and header fields as Fastify would do a moment later; its body is what is sent. */
-function unwrapResponse (reply: FastifyReply, payload: unknown): unknown {
-  if (!(payload instanceof Response) || payload.bodyUsed) return payload
-  reply.code(payload.status)
-  for (const [name, value] of payload.headers) reply.header(name, value)
-  return payload.body
 }

@@ -1,5 +1,5 @@
-import type { FastifyReply, FastifyRequest } from 'fastify'
-import type { ResponseHeaders } from '../http/storability.ts'
+import type { FastifyReply } from 'fastify'
+import { fieldText, type ResponseHeaders } from '../http/response-fields.ts'
 import { describesBytes } from '../http/stored-fields.ts'
 import type { StoredResponse } from '../stored-entry.ts'
 import { removeTrailers } from './fastify-internals.ts'
@@ -30,40 +30,48 @@ export function setStoredFieldsInstead (reply: FastifyReply, response: StoredRes
   if (reply.hasHeader('set-cookie')) reply.header('cache-control', 'private')
 }
 
-/** What is sent in place of a payload. */
-export function bodyInstead (reply: FastifyReply, payload: unknown, response: StoredResponse): unknown {
-  (payload as { destroy?: () => void } | null | undefined)?.destroy?.()
-  if (reply.request.method !== 'HEAD') return sentBody(response) ?? null
-  reply.header('content-length', String(response.body.length))
-  return undefined
+/** The header fields of a response that tell a client that its copy is still good (RFC 9110 section 15.4.5). */
+export function setNotModifiedFields (reply: FastifyReply, response: StoredResponse): void {
+  reply.code(304)
+  for (let i = 0; i < response.removed.length; i++) reply.removeHeader(response.removed[i]!)
+  const hasEtag = response.headers.some((field) => field[0] === 'etag')
+  for (let i = 0; i < response.headers.length; i++) {
+    const field = response.headers[i]!
+    if (isOfBody(field[0]) || (hasEtag && field[0] === 'last-modified')) continue
+    reply.header(field[0], typeof field[1] === 'string' ? field[1] : [...field[1]])
+  }
 }
 
-/** Without a body and a content type, `undefined` keeps Fastify from adding one. */
-export function sentBody (response: StoredResponse): Buffer | undefined {
-  return response.body.length === 0 ? undefined : response.body
+/** Takes away what a 304 does not repeat. */
+export function removeBodyFields (reply: FastifyReply): void {
+  for (const name of Object.keys(reply.getHeaders())) if (isOfBody(name)) reply.removeHeader(name)
 }
 
-export function ownBytes (body: Buffer | undefined): Buffer | undefined {
-  return body === undefined ? undefined : Buffer.from(body)
+/** Of a body that is not sent. Policies and the location of the content are of the response. */
+function isOfBody (name: string): boolean {
+  return name.startsWith('content-') && name !== 'content-location' && !name.startsWith('content-security-policy')
 }
 
-/**
- * What a hit sends after the other `onSend` hooks: the stored bytes with the fields that describe them, even where a hook
- * transformed them again, because they were stored after such hooks had run. Where a hook chose another status, such as 304,
- * its answer stands.
- */
-export function asStored ({ request, reply, payload, response }: { request: FastifyRequest, reply: FastifyReply, payload: unknown, response: StoredResponse }): unknown {
-  if (reply.statusCode !== response.status) return undefined
+/** In place of what other hooks made of them: the fields that describe the stored bytes, which were stored after such hooks had run. */
+export function setFieldsOfBytes (reply: FastifyReply, response: StoredResponse): void {
   for (const name of Object.keys(reply.getHeaders())) {
     if (describesBytes(name)) reply.removeHeader(name)
   }
   for (const [name, value] of response.headers) {
     if (describesBytes(name)) reply.header(name, value)
   }
-  if (request.method === 'HEAD' && payload === null) {
-    reply.header('content-length', String(response.body.length))
-    return undefined
+}
+
+/** Not updated by a 304: what describes the stored bytes, which stay (RFC 9111 section 3.2). */
+const OF_STORED_BYTES = new Set(['content-encoding', 'content-length', 'content-md5', 'content-range', 'etag'])
+
+/** RFC 9111 section 4.3.4: the stored response with the header fields of a 304. What hooks set for every request is not the 304's own. */
+export function setRenewedFields (reply: FastifyReply, stored: StoredResponse, fieldsBefore: ResponseHeaders): void {
+  const now = reply.getHeaders() as ResponseHeaders
+  reply.code(stored.status)
+  for (const name of OF_STORED_BYTES) reply.removeHeader(name)
+  for (const [name, value] of stored.headers) {
+    const isNew = now[name] !== undefined && fieldText(now[name]) !== fieldText(fieldsBefore[name] ?? '')
+    if (!isNew || OF_STORED_BYTES.has(name)) reply.header(name, typeof value === 'string' ? value : [...value])
   }
-  (payload as { destroy?: () => void } | undefined)?.destroy?.()
-  return sentBody(response) ?? null
 }

@@ -16,6 +16,9 @@ export interface WriteParts {
   readonly cachedUrls: ReadonlySet<string>
 }
 
+/** RFC 9110 section 9.2.1; QUERY is safe as well. */
+export const SAFE_METHODS: ReadonlySet<string> = new Set(['GET', 'HEAD', 'OPTIONS', 'TRACE', 'QUERY'])
+
 /** The hook of a route that may write: what its answer invalidates is gone before the client has the answer. */
 export class WriteHooks {
   readonly #parts: WriteParts
@@ -55,7 +58,7 @@ export class WriteHooks {
   /** The URL of the request and those that its answer names, where a cached route may answer them (RFC 9111 section 4.4). */
   #changedUrls (request: FastifyRequest, reply: FastifyReply): string[] {
     const { cachedUrls, unsafeUrl } = this.#parts
-    if (unsafeUrl === undefined) return []
+    if (unsafeUrl === undefined || SAFE_METHODS.has(request.method)) return []
     const mayBeCached = (url: string): boolean => [...cachedUrls].some((pattern) => mayShareUrl(pattern, url))
     // Paths: what changes the response to one query changes the others as well.
     return [...mayBeCached(unsafeUrl) ? [request.originalUrl, request.raw.url ?? ''].map(pathOf) : [], ...namedPaths(request, reply).filter(mayBeCached)]

@@ -115,7 +115,7 @@ function value (body: Buffer, key: StoreKey = KEY): StoredValue {
 
 function response (own: Partial<StoredResponse>): StoredResponse {
   const storedAt = 1_700_000_000_000
-  return { kind: 'response', key: KEY.text, storedAt, filled: FILLED, labels: [], staleAt: storedAt + LONG, status: 200, headers: [], removed: [], vary: [], costMs: 1, whileRevalidateMs: 0, ifErrorMs: 0, body: Buffer.from('body'), ...own }
+  return { kind: 'response', key: KEY.text, storedAt, filled: FILLED, labels: [], staleAt: storedAt + LONG, status: 200, headers: [], removed: [], vary: [], ageMs: 0, costMs: 1, isValidatable: false, whileRevalidateMs: 0, ifErrorMs: 0, body: Buffer.from('body'), ...own }
 }
 
 /** Asks until the entry is gone; an entry that outlives its time by seconds breaks the promise. */

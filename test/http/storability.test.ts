@@ -1,6 +1,7 @@
 import fc from 'fast-check'
 import { test } from 'tap'
-import { fieldText, mediaType, refusalToStore, type ResponseHeaders } from '../../lib/http/storability.ts'
+import { refusalToStore } from '../../lib/http/storability.ts'
+import { fieldText, mediaType, type ResponseHeaders } from '../../lib/http/response-fields.ts'
 import type { RequestHeaders } from '../../lib/http/vary.ts'
 
 test('a response that is for one client, or for one exchange, is refused (RFC 9111 section 3)', async (t) => {

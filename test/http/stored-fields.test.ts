@@ -1,5 +1,5 @@
 import { test } from 'tap'
-import type { ResponseHeaders } from '../../lib/http/storability.ts'
+import type { ResponseHeaders } from '../../lib/http/response-fields.ts'
 import { describesBytes, removedFields, selectingFields, storedFields, type Exchange } from '../../lib/http/stored-fields.ts'
 
 const exchange: Exchange = { requestId: 'req-7', requestHeaders: {}, fieldsBefore: {} }

@@ -1,0 +1,49 @@
+import type { FastifyRequest } from 'fastify'
+import type { Validators } from '../http/preconditions.ts'
+import type { RequestHeaders } from '../http/vary.ts'
+import type { StoredResponse } from '../stored-entry.ts'
+
+const CONDITIONS = ['if-match', 'if-none-match', 'if-modified-since', 'if-unmodified-since'] as const
+
+/** Conditions of a request, by lower-case name. */
+export type Conditions = RequestHeaders
+
+/** Whether the request asks for anything but the whole response, whatever it is. Every hit comes here. */
+export function hasConditions (headers: RequestHeaders): boolean {
+  return headers['if-none-match'] !== undefined || headers['if-modified-since'] !== undefined || headers.range !== undefined ||
+    headers['if-match'] !== undefined || headers['if-unmodified-since'] !== undefined
+}
+
+/**
+ * Takes its conditions from a request, so that the handler makes the response that all others are given as well (RFC 9110 section 13.2.1:
+ * they are about the response without them), and asks in their place whether what is stored has changed.
+ */
+export function replaceConditions (request: FastifyRequest, stored: Validators | undefined): Conditions {
+  const { headers } = request.raw
+  const taken: Record<string, string | string[] | undefined> = {}
+  for (const name of CONDITIONS) {
+    if (headers[name] === undefined) continue
+    taken[name] = headers[name]
+    delete headers[name]
+  }
+  if (stored?.etag !== undefined) headers['if-none-match'] = stored.etag
+  if (stored?.lastModified !== undefined) headers['if-modified-since'] = stored.lastModified
+  return taken
+}
+
+/** For hooks that come after the answer, the request is again what the client sent. */
+export function putBack (request: FastifyRequest, taken: Conditions): void {
+  const { headers } = request.raw
+  for (const name of CONDITIONS) delete headers[name]
+  Object.assign(headers, taken)
+}
+
+/** The validators of a stored response that are its handler's own. */
+export function validatorsOf (response: StoredResponse): Validators {
+  return { etag: response.coded?.etag ?? fieldOf(response, 'etag'), lastModified: fieldOf(response, 'last-modified') }
+}
+
+export function fieldOf (response: StoredResponse, name: string): string | undefined {
+  const value = response.headers.find((field) => field[0] === name)?.[1]
+  return typeof value === 'string' ? value : undefined
+}

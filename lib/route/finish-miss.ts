@@ -1,0 +1,103 @@
+import type { FastifyReply, FastifyRequest } from 'fastify'
+import type { Counters } from '../counters.ts'
+import type { StaleReason } from '../http/cache-status.ts'
+import { preconditions } from '../http/preconditions.ts'
+import { fieldText, type ResponseHeaders } from '../http/response-fields.ts'
+import type { ResponseCache, Stale } from '../response-cache.ts'
+import type { Announcer } from './announce.ts'
+import { putBack, type Conditions } from './conditions.ts'
+import { kExchange, type ExchangeState } from './exchange.ts'
+import { bodyInstead, representationFor } from './representation.ts'
+import type { ResponseRecorder } from './response-recorder.ts'
+import { removeBodyFields, setStoredFieldsInstead } from './stored-reply.ts'
+import { drain } from './stream-capture.ts'
+
+type Exchanged = Extract<ExchangeState, { outcome: 'miss' }>
+
+interface Finishing {
+  readonly exchange: Exchanged
+  readonly payload: unknown
+}
+
+const FAILED = { outcome: 'failed' } as const
+
+/** The last word on what a handler has answered. */
+export class MissFinisher {
+  readonly #cache: ResponseCache
+  readonly #announcer: Announcer
+  readonly #recorder: ResponseRecorder
+  readonly #counters: Counters
+
+  constructor ({ cache, announcer, recorder, counters }: { cache: ResponseCache, announcer: Announcer, recorder: ResponseRecorder, counters: Counters }) {
+    this.#cache = cache
+    this.#announcer = announcer
+    this.#recorder = recorder
+    this.#counters = counters
+  }
+
+  /** Gives what is sent in place of the payload. */
+  finish (request: FastifyRequest, reply: FastifyReply, { exchange, payload }: Finishing): unknown {
+    const { run, conditions, questioned } = exchange
+    if (conditions !== undefined) putBack(request, conditions)
+    const stale = this.#usable(exchange)
+    if (exchange.isTooLate === true) return this.#finishLate(request, reply, { exchange, stale, payload })
+    if (stale !== undefined && reply.statusCode >= 500 && !run.isBehind) {
+      run.settle({ how: 'failed' })
+      this.#counters.stale++
+      request[kExchange] = FAILED
+      return this.#insteadOfError(reply, { exchange, stale, payload }, { why: 'stale-if-error', forwarded: reply.statusCode })
+    }
+    const isRenewed = questioned !== undefined && reply.statusCode === 304
+    const made = isRenewed ? this.#recorder.renew(request, reply, questioned) : this.#recorder.record(request, reply, payload)
+    if (isRenewed) this.#announcer.revalidated(reply, exchange, made.stored)
+    else this.#announcer.miss(reply, exchange, made.stored)
+    if (run.isBehind) {
+      drain(made.payload, run.ended.then(({ how }) => how === 'stored'))
+      return ''
+    }
+    if (conditions === undefined || !isRefused(reply, conditions)) return made.payload
+    // The client gets no body, and others may be given it.
+    drain(made.payload, run.ended.then(({ how }) => how === 'stored'))
+    return null
+  }
+
+  /** The handler took too long: `payload` is what an error handler made of that. */
+  #finishLate (request: FastifyRequest, reply: FastifyReply, { exchange, stale, payload }: Finishing & { stale: Stale | undefined }): unknown {
+    exchange.run.settle({ how: 'failed' })
+    if (stale !== undefined) {
+      this.#counters.stale++
+      request[kExchange] = FAILED
+      return this.#insteadOfError(reply, { exchange, stale, payload }, { why: 'hard-timeout' })
+    }
+    this.#counters.refused++
+    request[kExchange] = { outcome: 'refused', reason: 'hard-timeout' }
+    this.#announcer.refused(reply, request[kExchange])
+    return payload
+  }
+
+  /** What was stale when the request came, unless it was invalidated since. */
+  #usable ({ stale }: Exchanged): Stale | undefined {
+    return stale === undefined || this.#cache.isDead(stale.response, stale.key) ? undefined : stale
+  }
+
+  /** RFC 5861 section 4: what the handler said is not sent. */
+  #insteadOfError (reply: FastifyReply, { exchange, stale, payload }: Finishing & { stale: Stale }, said: { why: StaleReason, forwarded?: number }): unknown {
+    const { key, response, at } = stale
+    const representation = representationFor(response, reply.request.headers)
+    setStoredFieldsInstead(reply, representation.response, exchange.fieldsBefore)
+    this.#announcer.stale(reply, said, { response, key, now: at })
+    return bodyInstead(reply, payload, representation)
+  }
+}
+
+/** Answers the conditions of the client, which the handler did not get. Only what is successful is compared (RFC 9110 section 13.2.1). */
+function isRefused (reply: FastifyReply, conditions: Conditions): boolean {
+  if (reply.statusCode < 200 || reply.statusCode >= 300) return false
+  const headers = reply.getHeaders() as ResponseHeaders
+  const text = (name: string): string | undefined => headers[name] === undefined ? undefined : fieldText(headers[name])
+  const outcome = preconditions(conditions, { etag: text('etag'), lastModified: text('last-modified') })
+  if (outcome !== 'not-modified' && outcome !== 'failed') return false
+  removeBodyFields(reply)
+  reply.code(outcome === 'failed' ? 412 : 304)
+  return true
+}

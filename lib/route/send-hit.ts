@@ -1,0 +1,110 @@
+import type { FastifyReply, FastifyRequest } from 'fastify'
+import { preconditions } from '../http/preconditions.ts'
+import { contentRange, requestedRange } from '../http/ranges.ts'
+import type { Announcer } from './announce.ts'
+import { fieldOf, hasConditions } from './conditions.ts'
+import { kExchange, type ExchangeState } from './exchange.ts'
+import { bodyOf, representationFor, type Representation } from './representation.ts'
+import { setFieldsOfBytes, setNotModifiedFields, setStoredFields } from './stored-reply.ts'
+import type { Turn } from './turn.ts'
+
+type Served = Extract<ExchangeState, { outcome: 'hit' | 'stale' }>
+
+/** What of a stored response a request is sent. */
+type Answer = 'whole' | 'not-modified' | 'failed' | 'unsatisfiable' | { readonly from: number, readonly to: number }
+
+const FAILED = { outcome: 'failed' } as const
+
+/** Sends what is stored: all of it, a part, or word that the client's copy is still good. */
+export class HitSender {
+  readonly #announcer: Announcer
+  /** Whether other `onSend` hooks may change what a hit sends; known when all hooks are. */
+  mayBeTransformed = true
+
+  constructor (announcer: Announcer) {
+    this.#announcer = announcer
+  }
+
+  send (turn: Turn, found: Served): void {
+    const { request, reply } = turn
+    const { response } = found
+    if (response.coded !== undefined || hasConditions(request.headers)) {
+      this.#sendSelected(turn, found)
+      return
+    }
+    request[kExchange] = found
+    setStoredFields(reply, response)
+    this.#announce(reply, found)
+    const body = response.body.length === 0 ? undefined : response.body
+    // A hook may write into the bytes it is given; where there is no other hook, `finish` adds them.
+    void reply.send(this.mayBeTransformed && body !== undefined ? Buffer.from(body) : undefined)
+  }
+
+  /** Runs as the last `onSend` of a hit. What was stored was stored after other such hooks had run. */
+  finish (request: FastifyRequest, reply: FastifyReply, { found, payload }: { found: Served, payload: unknown }): unknown {
+    // Once: when sending fails, what an error handler sends next is its own.
+    request[kExchange] = FAILED
+    const { response, part } = found
+    if (part === 'none') return undefined
+    const body = part ?? (response.body.length === 0 ? undefined : response.body)
+    if (!this.mayBeTransformed) return body
+    // Where a hook chose another status, such as 304, its answer stands.
+    if (reply.statusCode !== (part === undefined ? response.status : 206)) return undefined
+    const range = reply.getHeader('content-range')
+    setFieldsOfBytes(reply, response)
+    if (part !== undefined && range !== undefined) reply.header('content-range', range)
+    if (request.method === 'HEAD' && payload === null) {
+      reply.header('content-length', String(response.body.length))
+      return undefined
+    }
+    (payload as { destroy?: () => void } | undefined)?.destroy?.()
+    return body ?? null
+  }
+
+  #sendSelected ({ request, reply }: Turn, found: Served): void {
+    const representation = representationFor(found.response, request.headers)
+    const { response, bytes } = representation
+    const answer = answerTo(request, representation)
+    if (answer === 'whole' && representation.decoding === undefined) {
+      request[kExchange] = found
+      setStoredFields(reply, response)
+      this.#announce(reply, found)
+      void reply.send(response.body.length === 0 ? undefined : Buffer.from(response.body))
+      return
+    }
+    const part = typeof answer === 'object' ? response.body.subarray(answer.from, answer.to + 1) : 'none'
+    request[kExchange] = { ...found, response, part }
+    if (answer === 'not-modified') setNotModifiedFields(reply, response)
+    else if (answer === 'failed') reply.code(412)
+    else if (answer === 'unsatisfiable') reply.code(416).header('content-range', contentRange('unsatisfiable', bytes))
+    else setStoredFields(reply, response)
+    if (typeof answer === 'object') reply.code(206).header('content-range', contentRange(answer, bytes))
+    this.#announce(reply, found)
+    if (typeof part !== 'string') void reply.send(Buffer.from(part))
+    else if (answer === 'whole') this.#sendDecoded(request, reply, representation)
+    else void reply.send()
+  }
+
+  #sendDecoded (request: FastifyRequest, reply: FastifyReply, representation: Representation): void {
+    reply.header('content-length', String(representation.bytes))
+    void reply.send(request.method === 'HEAD' ? undefined : bodyOf(representation))
+  }
+
+  #announce (reply: FastifyReply, found: Served): void {
+    const { key, response, at } = found
+    if (found.outcome === 'stale') this.#announcer.stale(reply, found, { response, key, now: at })
+    else if (found.collapsed !== undefined) this.#announcer.collapsed(reply, found.collapsed, { response, key, now: at })
+    else this.#announcer.hit(reply, { response, key, now: at })
+  }
+}
+
+/** RFC 9110 section 13.2.2: conditions first, then the range. They are about what would be sent without them: a successful response. */
+function answerTo ({ headers, method }: FastifyRequest, { response, decoding, bytes }: Representation): Answer {
+  if ((method !== 'GET' && method !== 'HEAD') || response.status < 200 || response.status >= 300) return 'whole'
+  const validators = { etag: fieldOf(response, 'etag'), lastModified: fieldOf(response, 'last-modified') }
+  const outcome = preconditions(headers, validators)
+  if (outcome === 'not-modified' || outcome === 'failed') return outcome
+  // Parts are cut from bytes that are there.
+  if (method !== 'GET' || response.status !== 200 || decoding !== undefined) return 'whole'
+  return requestedRange(headers, { length: bytes, ...validators })
+}
