@@ -1,4 +1,5 @@
 import type { FastifyInstance, InjectOptions } from 'fastify'
+import { inTime } from '../deadline.ts'
 import { expectedGot, InvalidOptionError } from '../errors.ts'
 import { kCachedRoutes } from '../route/cached-routes.ts'
 import { mayShareUrl } from '../route/url-patterns.ts'
@@ -7,6 +8,9 @@ import type { Names } from './probe.ts'
 import { allProbes } from './probes/index.ts'
 import { probeUrl, type AuditedUrl, type Finding } from './run-probes.ts'
 import type { Person } from './scene.ts'
+
+/** A handler or a store that takes longer is not waited for. */
+const LONGEST_MS = 10_000
 
 export interface AuditOptions {
   /**
@@ -40,7 +44,8 @@ export interface AuditReport {
 
 /**
  * Sends harmless requests to the cached routes of an app, in process, and tells what one client could get of another one. Meant for
- * tests: the handlers run some hundred times. Throws `RESPONSE_CACHE_ERR_OPTION_INVALID` when there is nothing to audit.
+ * tests: the handlers run some hundred times. Errors: `RESPONSE_CACHE_ERR_OPTION_INVALID` when there is nothing
+ * to audit, `RESPONSE_CACHE_ERR_STORE_UNAVAILABLE` when the store does not answer.
  */
 export async function auditCache (app: FastifyInstance, options: AuditOptions = {}): Promise<AuditReport> {
   const { urls = [], users = [], names = {}, host, allowUnsafe = false } = options
@@ -49,6 +54,8 @@ export async function auditCache (app: FastifyInstance, options: AuditOptions = 
   const patterns = cachedPatterns(app)
   const targets = [...new Set([...patterns.filter((pattern) => !/[:*]/.test(pattern)), ...urls])]
   if (targets.length === 0) throw new InvalidOptionError('urls', 'auditCache()', 'expected at least one URL, because the app has no cached GET route without parameters')
+  // Where the store is away, this says so: with nothing stored there would be nothing to find.
+  await inTime(LONGEST_MS, app.cache.connect()).catch(() => app.cache.ping())
   const notAudited = patterns.filter((pattern) => !targets.some((url) => mayShareUrl(pattern, url.split('?', 1)[0]!)))
 
   let requests = 0
@@ -79,9 +86,6 @@ function cachedPatterns (app: FastifyInstance): string[] {
   const routes = app[kCachedRoutes] ?? []
   return [...new Set(routes.filter(({ methods }) => methods.includes('GET')).map(({ url }) => url))]
 }
-
-/** A handler that takes longer is not waited for. */
-const LONGEST_MS = 10_000
 
 /** Requests over no network. With a store elsewhere, what a request has stored is there before the next one begins. */
 function injectInto (app: FastifyInstance): Ask {

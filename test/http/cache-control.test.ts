@@ -111,9 +111,11 @@ test('a directive that forbids is never lost among others (undici CVE-2026-13697
 })
 
 test('a field of any length is read in time (denial of service)', async (t) => {
-  const long = [' '.repeat(20_000), `${'a'.repeat(20_000)}"`, `a${' '.repeat(20_000)}b`, `a="${'\\"'.repeat(10_000)}`, ','.repeat(20_000), 'a=b,'.repeat(5000), `${' '.repeat(20_000)}"`]
-  const since = performance.now()
-  for (const field of long) parseCacheControl(field)
-  const ms = performance.now() - since
-  t.ok(ms < 2000, `${ms} ms`)
+  const long = [' '.repeat(20_000), `${'a'.repeat(20_000)}"`, `a${' '.repeat(20_000)}b`, `a="${'\\"'.repeat(10_000)}`, ','.repeat(20_000), 'a=b,'.repeat(5000), `${' '.repeat(20_000)}"`, `,${' '.repeat(16_000)}"`]
+  for (const field of long) {
+    const since = process.cpuUsage()
+    parseCacheControl(field)
+    const ms = process.cpuUsage(since).user / 1000
+    t.ok(ms < 300, `${ms} ms for ${field.slice(0, 12)}`)
+  }
 })

@@ -47,9 +47,9 @@ test('a list of any length is read in time (denial of service)', async (t) => {
   const n = 16_000
   const long = [' '.repeat(n) + 'x', `,${' '.repeat(n)}x`, `"a"${' '.repeat(n)}x`, `"${'a'.repeat(n)}`, `"${','.repeat(n)}`, '"a,'.repeat(n / 3), '",'.repeat(n / 2), '"a" ,'.repeat(n / 5), 'W/"'.repeat(n / 3), '"a"b,'.repeat(n / 5), 'x,'.repeat(n / 2)]
   for (const field of long) {
-    const since = performance.now()
+    const since = process.cpuUsage()
     parseEntityTags(field)
-    const ms = performance.now() - since
-    t.ok(ms < 100, `${ms} ms for ${field.slice(0, 12)}`)
+    const ms = process.cpuUsage(since).user / 1000
+    t.ok(ms < 300, `${ms} ms for ${field.slice(0, 12)}`)
   }
 })

@@ -27,14 +27,16 @@ test('what a response says of its stale use counts more than the route (RFC 5861
     ['must-revalidate', ROUTE, 0, 0],
     ['MUST-REVALIDATE, stale-while-revalidate=7', ROUTE, 0, 0],
     ['proxy-revalidate, stale-if-error=7', ROUTE, 0, 0],
+    ['no-cache, stale-if-error=7', ROUTE, 0, 0],
     ['s-maxage=9', ROUTE, 1000, 2000],
     ['s-maxage=9, stale-while-revalidate=7, stale-if-error=7', ROUTE, 1000, 2000],
     ['s-maxage=9, stale-while-revalidate=7, stale-if-error=7', NO_ROUTE, 0, 0]
   ]
   for (const [field, route, whileRevalidateMs, ifErrorMs] of table) {
     const headers = field === undefined ? {} : { 'cache-control': field }
-    t.strictSame(staleWindows(headers, route), { whileRevalidateMs, ifErrorMs }, `${String(field)} where the route says ${JSON.stringify(route)}`)
+    t.strictSame(staleWindows(headers, route, []), { whileRevalidateMs, ifErrorMs }, `${String(field)} where the route says ${JSON.stringify(route)}`)
   }
+  t.strictSame(staleWindows({ 'cache-control': 'must-revalidate', 'for-us': 'stale-if-error=7' }, ROUTE, ['for-us']), { whileRevalidateMs: 1000, ifErrorMs: 7000 }, 'a targeted field counts instead')
 })
 
 test('fresh until the very end of the lifetime, then of use for as long as the windows last, the wider one first counted from the same end', async (t) => {

@@ -80,9 +80,9 @@ test('a field of any length is read in time (denial of service)', async (t) => {
   const n = 16_000
   const long = [' '.repeat(n) + '"', `,${' '.repeat(n)}"`, `a${' '.repeat(n)}b`, `a=${' '.repeat(n)}`, `a="${'\\"'.repeat(n / 2)}`, 'a="b,'.repeat(n / 5), 'a=b,'.repeat(n / 4), 'max-age=1,'.repeat(n / 10), ','.repeat(n), 'a=,'.repeat(n / 3)]
   for (const field of long) {
-    const since = performance.now()
+    const since = process.cpuUsage()
     requestDirectives({ 'cache-control': field })
-    const ms = performance.now() - since
-    t.ok(ms < 100, `${ms} ms for ${field.slice(0, 12)}`)
+    const ms = process.cpuUsage(since).user / 1000
+    t.ok(ms < 300, `${ms} ms for ${field.slice(0, 12)}`)
   }
 })

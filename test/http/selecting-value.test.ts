@@ -99,10 +99,10 @@ test('a value of any length is read in time (denial of service)', async (t) => {
   const long = [' '.repeat(n) + '"', `,${' '.repeat(n)}"`, `a${' '.repeat(n)}b`, `a;${' '.repeat(n)}b`, `a/b;c="${'\\"'.repeat(n / 2)}`, `a/b${';c=d'.repeat(n / 4)}"`, ','.repeat(n), 'a,'.repeat(n / 2), 'a'.repeat(n) + '"', `a${' ;'.repeat(n / 2)}`]
   for (const value of long) {
     for (const name of ['accept', 'accept-language']) {
-      const since = performance.now()
+      const since = process.cpuUsage()
       normalisedValue(name, value)
-      const ms = performance.now() - since
-      t.ok(ms < 100, `${ms} ms for ${value.slice(0, 12)}`)
+      const ms = process.cpuUsage(since).user / 1000
+      t.ok(ms < 300, `${ms} ms for ${value.slice(0, 12)}`)
     }
   }
 })

@@ -1,8 +1,10 @@
 import fc from 'fast-check'
 import { test } from 'tap'
-import { refusalToStore } from '../../lib/http/storability.ts'
+import { refusalToStore, type StorabilityContext } from '../../lib/http/storability.ts'
 import { fieldText, mediaType, type ResponseHeaders } from '../../lib/http/response-fields.ts'
 import type { RequestHeaders } from '../../lib/http/vary.ts'
+
+const CONTEXT: StorabilityContext = { status: 200, targetedFields: ['fastify-cache-control'], mayBeValidated: false }
 
 test('a response that is for one client, or for one exchange, is refused (RFC 9111 section 3)', async (t) => {
   const table: Array<[ResponseHeaders, string | undefined, RequestHeaders?]> = [
@@ -17,7 +19,12 @@ test('a response that is for one client, or for one exchange, is refused (RFC 91
     [{ authorization: 'Bearer a' }, 'credentials'],
     [{ 'x-csrf-token': 'a' }, 'credentials'],
     [{ 'access-control-allow-credentials': 'true', 'access-control-allow-headers': 'authorization' }, undefined],
-    [{ 'content-range': 'bytes 0-1/2' }, 'partial'],
+    [{ 'content-range': 'bytes 0-1/2' }, undefined],
+    [{ 'proxy-authorization': 'for the next hop' }, undefined],
+    [{ 'cache-control': 'max-age=60, must-understand' }, undefined],
+    [{ 'fastify-cache-control': 'no-store' }, 'no-store'],
+    [{ 'fastify-cache-control': 'max-age=60', 'cache-control': 'no-store' }, undefined],
+    [{ 'fastify-cache-control': 'max-age=60', 'set-cookie': 'a=1' }, 'set-cookie'],
     [{ trailer: 'x-sum' }, 'trailers'],
     [{ 'content-type': 'text/event-stream' }, 'event-stream'],
     [{ 'content-type': ' Text/Event-Stream ; charset=utf-8' }, 'event-stream'],
@@ -48,16 +55,24 @@ test('a response that is for one client, or for one exchange, is refused (RFC 91
     [{ 'content-security-policy-report-only': "script-src 'nonce-a'" }, 'nonce'],
     [{ 'content-security-policy': "script-src 'sha256-a'; report-uri /nonce-" }, undefined]
   ]
-  for (const [response, refusal, request = {}] of table) t.equal(refusalToStore(response, request), refusal, JSON.stringify([response, request]))
+  for (const [response, refusal, request = {}] of table) t.equal(refusalToStore(response, request, CONTEXT), refusal, JSON.stringify([response, request]))
+})
+
+test('a part is refused by its status, a status that has to be understood when it is not (RFC 9111 section 5.2.2.3), no-cache unless it can be validated', async (t) => {
+  t.equal(refusalToStore({}, {}, { ...CONTEXT, status: 206 }), 'partial')
+  t.equal(refusalToStore({ 'cache-control': 'must-understand, max-age=60' }, {}, { ...CONTEXT, status: 599 }), 'status')
+  t.equal(refusalToStore({ 'cache-control': 'max-age=60' }, {}, { ...CONTEXT, status: 599 }), undefined)
+  t.equal(refusalToStore({ 'cache-control': 'no-cache' }, {}, { ...CONTEXT, mayBeValidated: true }), undefined)
+  t.equal(refusalToStore({ 'cache-control': 'no-cache, private' }, {}, { ...CONTEXT, mayBeValidated: true }), 'private')
 })
 
 test('no other field makes a refused response storable (Hono CVE-2026-24472)', async (t) => {
   const refused = fc.constantFrom<ResponseHeaders>(
-    { 'set-cookie': 'a=1' }, { 'cache-control': 'private' }, { 'cache-control': 'max-age=60, no-store' }, { vary: 'accept, *' }, { 'content-range': 'bytes 0-1/2' }, { trailer: 'a' }, { 'cache-control': 'no-store"' })
+    { 'set-cookie': 'a=1' }, { 'cache-control': 'private' }, { 'cache-control': 'max-age=60, no-store' }, { vary: 'accept, *' }, { trailer: 'a' }, { 'cache-control': 'no-store"' })
   const others = fc.dictionary(fc.constantFrom('etag', 'expires', 'date', 'age', 'content-type', 'surrogate-control', 'cdn-cache-control', 'x-accel-expires', 'pragma', 'content-length', 'connection'), fc.constantFrom('public', 'max-age=60', '60', 'close', 'text/html', ''))
-  fc.assert(fc.property(refused, others, (response, more) => refusalToStore({ ...more, ...response }, {}) !== undefined), { numRuns: 2000 })
+  fc.assert(fc.property(refused, others, (response, more) => refusalToStore({ ...more, ...response }, {}, CONTEXT) !== undefined), { numRuns: 2000 })
   fc.assert(fc.property(fc.dictionary(fc.constantFrom('cache-control', 'vary', 'content-type', 'set-cookie', 'content-security-policy'), fc.oneof(fc.string(), fc.array(fc.string()), fc.integer())), (response) => {
-    refusalToStore(response, {})
+    refusalToStore(response, {}, CONTEXT)
     return true
   }), { numRuns: 5000 })
   t.pass('whatever the fields hold, it does not throw (undici CVE-2026-13697)')

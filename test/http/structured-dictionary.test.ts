@@ -191,9 +191,9 @@ test('a field of any length is read in time (denial of service)', async (t) => {
     'a'.repeat(n) + '"', `a=${'b'.repeat(n)}"`, `a${';b=c'.repeat(n)}"`, `a${'; b'.repeat(n)};`, 'a=1, '.repeat(n), ','.repeat(n), `a=${'1'.repeat(n)}`
   ]
   for (const field of long) {
-    const since = performance.now()
+    const since = process.cpuUsage()
     parseDictionary(field)
-    const ms = performance.now() - since
+    const ms = process.cpuUsage(since).user / 1000
     t.ok(ms < 500, `${ms} ms for ${field.slice(0, 12)}`)
   }
 })

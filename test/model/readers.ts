@@ -51,7 +51,7 @@ async function fillResponse (world: World, { life, resource, beganAt }: { life: 
     const body = Buffer.from(JSON.stringify({ versions }))
     fill.storesAt = world.time.now
     const keepMs = ttlMs(world)
-    const made = { filled, labels: resource.labels, body, status: 200, headers: [], removed: [], vary: [], costMs: 1, whileRevalidateMs: 0, ifErrorMs: 0 }
+    const made = { filled, labels: resource.labels, body, status: 200, headers: [], removed: [], vary: [], ageMs: 0, costMs: 1, isValidatable: false, whileRevalidateMs: 0, ifErrorMs: 0 }
     fill.isKept = await life.engine.store({ key: resource.key, headers: {} }, life.engine.makeResponse({ key: resource.key, headers: {} }, made, keepMs), keepMs)
     world.say(life.owner, () => `stores ${resource.name} with ${versions.join()}, filled ${filled.stamp}: ${fill.isKept}`)
   }
