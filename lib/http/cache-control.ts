@@ -3,7 +3,8 @@ export type CacheDirectives = ReadonlyMap<string, ReadonlyArray<string | null>>
 
 /*
  * RFC 9111 section 5.2:  #( token [ "=" ( token / quoted-string ) ] ), with the white space around "=" that senders get wrong
- * allowed. One pattern, anchored where the last match ended, so that nothing is passed over.
+ * allowed. One pattern, anchored where the last match ended, so that nothing is passed over. No two neighbours in it match the same
+ * characters: a long row of spaces would be tried at every split.
  */
 const DIRECTIVE = /[ \t]*(?:([!#$%&'*+\-.^_`|~\w]+)(?:[ \t]*=[ \t]*(?:"((?:[^"\\]|\\[\t -~])*)"|([!#$%&'*+\-.^_`|~\w]+)))?[ \t]*)?(,|$)/y
 
@@ -20,7 +21,9 @@ export function parseCacheControl (field: string): CacheDirectives | undefined {
     const name = match[1]?.toLowerCase()
     if (name !== undefined) {
       const value = match[2]?.replaceAll(/\\(.)/g, '$1') ?? match[3] ?? null
-      directives.set(name, [...directives.get(name) ?? [], value])
+      const values = directives.get(name)
+      if (values === undefined) directives.set(name, [value])
+      else values.push(value)
     }
     if (match[4] === '') break
   }

@@ -1,3 +1,5 @@
+import { withoutBlanks } from './blanks.ts'
+
 /*
  * Cookies that scripts of analytics services and load balancers set for themselves. Code on the server does not read
  * them, so they say nothing about the response. Any other cookie may be a session: which ones are, a cache cannot know.
@@ -8,7 +10,7 @@ const ANALYTICS = /^(?:_ga(?:_.*)?|_gid|_gat.*|_gcl_.*|__utm[a-z]+|_fbp|_fbc|_hj
 export function parseCookies (field: string): Array<readonly [name: string, value: string]> {
   return field.split(';').map((pair) => {
     const at = pair.indexOf('=')
-    return at === -1 ? ['', pair.trim()] as const : [pair.slice(0, at).trim(), pair.slice(at + 1).trim()] as const
+    return at === -1 ? ['', withoutBlanks(pair)] as const : [withoutBlanks(pair.slice(0, at)), withoutBlanks(pair.slice(at + 1))] as const
   }).filter(([name, value]) => name !== '' || value !== '')
 }
 

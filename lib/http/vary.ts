@@ -1,3 +1,4 @@
+import { withoutBlanks } from './blanks.ts'
 import { normalisedValue } from './selecting-value.ts'
 
 const FIELD_NAME = /^[!#$%&'*+\-.^_`|~\w]+$/
@@ -8,7 +9,7 @@ const FIELD_NAME = /^[!#$%&'*+\-.^_`|~\w]+$/
  */
 export function parseVary (field: string | readonly string[] | undefined): '*' | readonly string[] {
   if (field === undefined) return []
-  const names = [field].flat().join(',').split(',').map((name) => name.trim().toLowerCase()).filter((name) => name !== '')
+  const names = [field].flat().join(',').split(',').map((name) => withoutBlanks(name).toLowerCase()).filter((name) => name !== '')
   return names.every((name) => name !== '*' && FIELD_NAME.test(name)) ? [...new Set(names)] : '*'
 }
 

@@ -33,7 +33,7 @@ interface RequestFields {
   /** The Cookie field, unless the key covers all of it. */
   cookie: string | undefined
   /** The encoded steering fields. */
-  steering: string
+  steering: string[]
 }
 
 /** A key of before, with all that it was made of on top of the URL. Equal parts make an equal key. */
@@ -94,7 +94,8 @@ export class RouteAdmission {
     if (hasCredentials && policy.shared !== 'http') {
       return { outcome: 'bypass', reason: policy.userOf === false ? 'credentials' : 'user-unknown' }
     }
-    const selected = fields.steering + this.#selected(request, headers, user)
+    // Their order says nothing (RFC 9110 section 5.3).
+    const selected = (fields.steering.length === 0 ? '' : fields.steering.sort().join('')) + this.#selected(request, headers, user)
     const path = policy.key === undefined ? undefined : ownKey(policy.key(cacheRequest))
     const admitted = this.#recall(request, path, selected) ?? this.#admitted(request, path, selected, user)
     if (!hasCredentials && policy.obeys === undefined) return admitted
@@ -135,11 +136,11 @@ export class RouteAdmission {
 
   /** One pass over the header fields. */
   #readFields ({ method, raw }: FastifyRequest, headers: RequestHeaders): RequestFields {
-    const fields: RequestFields = { bypass: undefined, credentials: false, cookie: undefined, steering: '' }
+    const fields: RequestFields = { bypass: undefined, credentials: false, cookie: undefined, steering: [] }
     for (const name in headers) {
       switch (requestFieldRole(name)) {
         case 'steering':
-          fields.steering += encodePart('s', name) + encodePart('v', selectingValue(headers, name) ?? undefined)
+          fields.steering.push(encodePart('s', name) + encodePart('v', selectingValue(headers, name) ?? undefined))
           break
         case 'credential':
           fields.credentials ||= !this.#policy.headers.includes(name)
