@@ -19,6 +19,10 @@ export interface Comparison {
   subject: Contestant
   baseline: Contestant
   path: string
+  /** Header fields of every request besides the usual ones. */
+  headers?: Record<string, string>
+  /** What such requests are answered with. Default 200. */
+  status?: number
   /** The lowest median ratio that is acceptable; none for rows that are there for information. */
   floor?: number
 }
@@ -34,6 +38,11 @@ const uncachedRoute: Contestant = { name: 'route without config.cache', file: 'u
 
 const redisWithoutMarks: Contestant = { name: 'Redis hit without marks', file: 'redis-hit-without-marks.js', hit: true, xCache: 'HIT', needsRedis: true }
 const tieredHit: Contestant = { name: 'hit from memory in front of Redis', file: 'tiered-hit.js', hit: true, xCache: 'HIT', needsRedis: true }
+const compressedHit: Contestant = { name: 'compressed memory hit', file: 'compressed-hit.js', hit: true, xCache: 'HIT' }
+const compressPlugin: Contestant = { name: 'route behind @fastify/compress', file: 'compress-plugin.js', hit: false }
+const notModified: Contestant = { name: 'memory hit with an ETag', file: 'not-modified.js', hit: true, xCache: 'HIT' }
+const bareNotModified: Contestant = { name: 'bare route that compares its ETag', file: 'bare-not-modified.js', hit: false }
+
 const tagged = (tags: number): Contestant => ({ name: `memory hit, ${tags} tags`, file: 'memory-hit-tags.js', args: [String(tags)], hit: true, xCache: 'HIT' })
 
 export const comparisons: Comparison[] = [
@@ -47,6 +56,8 @@ export const comparisons: Comparison[] = [
   { id: 'tag-16', title: 'memory hit with 16 tags / without tags, something else being invalidated', subject: tagged(16), baseline: tagged(0), path, floor: 0.95 },
   { id: 'marks', title: 'Redis hit / the same without the clock of the marks (own store)', subject: redisHit, baseline: redisWithoutMarks, path, floor: 0.90 },
   { id: 'tiered', title: 'hit from memory in front of Redis / memory hit', subject: tieredHit, baseline: memoryHit, path, floor: 0.90 },
+  { id: 'not-modified', title: '304 from memory / bare route that answers 304 by itself', subject: notModified, baseline: bareNotModified, path, headers: { 'if-none-match': '"1"' }, status: 304, floor: 0.90 },
+  { id: 'compress', title: 'compressed memory hit / the same route behind @fastify/compress, no cache', subject: compressedHit, baseline: compressPlugin, path, floor: 3 },
   { id: 'control', title: 'control: bare Buffer route / itself (shows the noise of the machine)', subject: bareBuffer, baseline: bareBuffer, path }
 ]
 

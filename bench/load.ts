@@ -16,7 +16,7 @@ export interface LoadResult {
 export interface Load {
   /** Name, version and settings, for the report. */
   description: string
-  run: (url: string, seconds: number) => Promise<LoadResult>
+  run: (url: string, options: { seconds: number, headers?: Record<string, string> | undefined }) => Promise<LoadResult>
 }
 
 const execute = promisify(execFile)
@@ -34,10 +34,10 @@ export function pickLoad (core: number | undefined, wanted?: string): Load {
 
 function wrk (core: number | undefined, version: string): Load {
   const script = fileURLToPath(new URL('load/wrk.lua', import.meta.url))
-  const headerArgs = Object.entries(headers).flatMap(([name, value]) => ['-H', `${name}: ${value}`])
   return {
     description: `wrk ${version}, 1 thread, ${connections} connections`,
-    run: async (url, seconds) => {
+    run: async (url, { seconds, headers: more }) => {
+      const headerArgs = Object.entries({ ...headers, ...more }).flatMap(([name, value]) => ['-H', `${name}: ${value}`])
       const args = ['-t1', `-c${connections}`, `-d${Math.ceil(seconds)}s`, '-s', script, ...headerArgs, url]
       return await runForJson(bound(core, 'wrk', args))
     }
@@ -50,8 +50,8 @@ function autocannon (core: number | undefined): Load {
   const { version } = JSON.parse(readFileSync(manifest, 'utf8')) as { version: string }
   return {
     description: `autocannon ${version}, ${connections} connections, ${pipelining} pipelined requests each`,
-    run: async (url, seconds) => {
-      const settings = JSON.stringify({ url, connections, pipelining, seconds, headers })
+    run: async (url, { seconds, headers: more }) => {
+      const settings = JSON.stringify({ url, connections, pipelining, seconds, headers: { ...headers, ...more } })
       return await runForJson(bound(core, process.execPath, [script, settings]))
     }
   }

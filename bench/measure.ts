@@ -4,6 +4,8 @@ import { ServerProcess, type StartOptions } from './server-process.ts'
 
 const QUIET_BUSY = 0.9
 
+type Asked = Pick<Comparison, 'path' | 'headers' | 'status'>
+
 /** How much of everything: a comparison is `launches` × `pairs` pairs of runs, each `seconds` long. */
 export interface Effort {
   launches: number
@@ -74,15 +76,14 @@ interface Pair {
 /** Disturbed pairs are repeated, unless all are: then the load generator cannot keep the server busy. */
 async function launchAndCompare (comparison: Comparison, bench: Bench): Promise<Pair[]> {
   const { load, effort } = bench
-  const { path } = comparison
-  const subject = await launchWarm(comparison.subject, path, bench)
-  const baseline = await launchWarm(comparison.baseline, path, bench)
+  const subject = await launchWarm(comparison.subject, comparison, bench)
+  const baseline = await launchWarm(comparison.baseline, comparison, bench)
   const pairs: Pair[] = []
   let quiet = 0
   while (pairs.length < effort.pairs || (quiet > 0 && quiet < effort.pairs && pairs.length < 3 * effort.pairs)) {
     const order = pairs.length % 2 === 0 ? [subject, baseline] : [baseline, subject]
     const runs = new Map<ServerProcess, Run>()
-    for (const server of order) runs.set(server, await run(server, load, path, effort.seconds))
+    for (const server of order) runs.set(server, await run(server, load, { ...comparison, seconds: effort.seconds }))
     const pair = { subject: runs.get(subject) as Run, baseline: runs.get(baseline) as Run }
     pairs.push(pair)
     if (isQuiet(pair)) quiet++
@@ -107,12 +108,12 @@ export interface PeerResult {
 export async function compareAll (contestants: Contestant[], path: string, bench: Bench): Promise<PeerResult[]> {
   const { load, effort } = bench
   const servers: ServerProcess[] = []
-  for (const contestant of contestants) servers.push(await launchWarm(contestant, path, bench))
+  for (const contestant of contestants) servers.push(await launchWarm(contestant, { path }, bench))
   const runs = servers.map((): Run[] => [])
   for (let round = 0; round < effort.rounds; round++) {
     const order = [...servers.keys()]
     if (round % 2 === 1) order.reverse()
-    for (const index of order) runs[index]?.push(await run(servers[index] as ServerProcess, load, path, effort.seconds))
+    for (const index of order) runs[index]?.push(await run(servers[index] as ServerProcess, load, { path, seconds: effort.seconds }))
   }
   await Promise.all(servers.map((server) => server.stop()))
   return contestants.map((contestant, index) => {
@@ -122,16 +123,16 @@ export async function compareAll (contestants: Contestant[], path: string, bench
   })
 }
 
-async function launchWarm (contestant: Contestant, path: string, { load, server, effort }: Bench): Promise<ServerProcess> {
+async function launchWarm (contestant: Contestant, asked: Asked, { load, server, effort }: Bench): Promise<ServerProcess> {
   const launched = await ServerProcess.start(contestant, server)
-  await launched.verify(path)
-  await run(launched, load, path, effort.warmUpSeconds)
+  await launched.verify(asked)
+  await run(launched, load, { ...asked, seconds: effort.warmUpSeconds })
   return launched
 }
 
-async function run (server: ServerProcess, load: Load, path: string, seconds: number): Promise<Run> {
+async function run (server: ServerProcess, load: Load, { path, headers, seconds }: Asked & { seconds: number }): Promise<Run> {
   const before = await server.usage()
-  const { requests, seconds: took, failures, p50Ms, p99Ms } = await load.run(server.origin + path, seconds)
+  const { requests, seconds: took, failures, p50Ms, p99Ms } = await load.run(server.origin + path, { seconds, headers })
   const after = await server.usage()
   const { name, hit } = server.contestant
   if (failures > 0 || requests === 0) throw new Error(`${name}: ${failures} of ${requests} requests failed`)

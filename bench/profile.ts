@@ -57,9 +57,9 @@ async function profileOf (contestant: Contestant): Promise<Profile> {
   const nodeArgs = ['--cpu-prof', `--cpu-prof-dir=${directory}`, '--cpu-prof-interval=200']
   try {
     const server = await ServerProcess.start(contestant, { core: cores?.server, env, nodeArgs })
-    await server.verify(peersPath)
-    await load.run(server.origin + peersPath, 2)
-    const { requests } = await load.run(server.origin + peersPath, SECONDS)
+    await server.verify({ path: peersPath })
+    await load.run(server.origin + peersPath, { seconds: 2 })
+    const { requests } = await load.run(server.origin + peersPath, { seconds: SECONDS })
     await server.stop()
     const [file = ''] = await readdir(directory)
     return selfTimes(JSON.parse(await readFile(join(directory, file), 'utf8')) as CpuProfile, requests)

@@ -1,9 +1,10 @@
 import { spawn, type ChildProcess } from 'node:child_process'
 import { createHash } from 'node:crypto'
 import { once } from 'node:events'
+import { resolve } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { bound } from './cores.ts'
-import type { Contestant } from './contestants.ts'
+import type { Comparison, Contestant } from './contestants.ts'
 
 const GET_WARM_MS = 5000
 
@@ -41,7 +42,7 @@ export class ServerProcess {
   }
 
   static async start (contestant: Contestant, { core, env, nodeArgs = [] }: StartOptions): Promise<ServerProcess> {
-    const file = fileURLToPath(new URL(`servers/${contestant.file}`, import.meta.url))
+    const file = resolve(fileURLToPath(new URL('servers', import.meta.url)), contestant.file)
     const [command, args] = bound(core, process.execPath, [SETTLED_HEAP, ...nodeArgs, file, ...contestant.args ?? []])
     const child = spawn(command, args, {
       env: { ...process.env, ...env, NODE_ENV: 'production' },
@@ -58,7 +59,7 @@ export class ServerProcess {
   }
 
   /** Refuses a contestant that answers something else than the others, or that gives no hit where it should. */
-  async verify (path: string): Promise<void> {
+  async verify ({ path, headers, status = 200 }: Pick<Comparison, 'path' | 'headers' | 'status'>): Promise<void> {
     const { name, hit, xCache } = this.contestant
     const giveUpAt = Date.now() + GET_WARM_MS
     for (;;) {
@@ -66,10 +67,13 @@ export class ServerProcess {
       const response = await this.#request(path)
       const ran = (await this.usage()).handlerCalls !== before.handlerCalls
       const said = response.headers.get('x-cache') ?? undefined
-      if (said === xCache && !(hit && ran)) return
+      if (said === xCache && !(hit && ran)) break
       // The first requests may come before the connection to Redis, or before the response is stored.
       if (Date.now() > giveUpAt) throw new Error(`${name}: expected a hit (X-Cache: ${xCache}), got X-Cache: ${said}, the handler ${ran ? 'ran' : 'did not run'}`)
     }
+    const answer = await fetch(this.origin + path, headers === undefined ? {} : { headers })
+    await answer.arrayBuffer()
+    if (answer.status !== status) throw new Error(`${name}: expected status ${status}, got ${answer.status}`)
   }
 
   async #request (path: string): Promise<Response> {

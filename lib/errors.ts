@@ -35,8 +35,8 @@ export const UnguardedError = createError(
 
 /** A route asks for the cache and has none of its hooks. */
 export const NotAttachedError = createError(
-  'RESPONSE_CACHE_ERR_NOT_ATTACHED', '%s has config.cache but was declared before fastify-response-cache was loaded, so ' +
-  'it is not cached. Write "await app.register(responseCache)" before declaring routes.', 500)
+  'RESPONSE_CACHE_ERR_NOT_ATTACHED', '%s has config.cache but was declared before fastify-response-cache was loaded, or an onRoute hook has added ' +
+  'config.cache after the plugin saw the route, so it is not cached. Write "await app.register(responseCache)" before declaring routes, and behind such hooks.', 500)
 
 /** `fastify.cache` exists already. */
 export const AlreadyRegisteredError = createError(

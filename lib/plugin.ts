@@ -28,8 +28,9 @@ import type { Sharing } from './route/sharing.ts'
 import { Repeater } from './route/repeat.ts'
 import type { GuardedStore } from './store/guarded-store.ts'
 import { Announcer } from './route/announce.ts'
+import { kCachedRoutes, type CachedRoute } from './route/cached-routes.ts'
 import { kTags, kTargets } from './route/exchange.ts'
-import { hooksOf } from './route/fastify-internals.ts'
+import { hooksOf, isHeadOfGet } from './route/fastify-internals.ts'
 import { withHardTimeout } from './route/hard-timeout.ts'
 import { RouteHooks } from './route/hooks.ts'
 import { HitSender } from './route/send-hit.ts'
@@ -64,6 +65,8 @@ interface Attaching {
   readonly getHandlers: WeakSet<object>
   /** The patterns of cached routes. */
   readonly cachedUrls: Set<string>
+  /** The same for an audit. */
+  readonly cachedRoutes: CachedRoute[]
   /** Where the plugin option asks for it. */
   readonly auditOf: ((policy: RoutePolicy) => RouteAudit) | undefined
 }
@@ -99,20 +102,24 @@ async function responseCachePlugin (app: FastifyInstance, options: ResponseCache
   const client: Cache = new Cache(store, settings, { warmer, counters })
   const engine = new ResponseCache({ store, clock: settings.clock })
   const attached: AttachedRoute[] = []
+  const others: RouteOptions[] = []
   const [closing, ending] = [new AbortController(), new AbortController()]
   const shared = sharingOf(store, { ...settings, counters, closed: closing.signal, ended: ending.signal, hot })
   const auditOf = settings.audit === undefined ? undefined : await loadAudit(settings.audit, logger)
-  const attaching: Attaching = { settings, engine, client, shared, repeater, getHandlers: new WeakSet(), cachedUrls: new Set(), auditOf }
+  const attaching: Attaching = { settings, engine, client, shared, repeater, getHandlers: new WeakSet(), cachedUrls: new Set(), cachedRoutes: [], auditOf }
 
   app.decorate('cache', client)
+  app.decorate(kCachedRoutes, attaching.cachedRoutes)
   app.decorateReply('cacheTags', addTags)
   app.decorateReply('cacheInvalidate', addTargets)
   app.addHook('onRoute', function (route) {
     const one = attach(this, route, attaching)
-    if (one !== undefined) attached.push(one)
+    if (one === undefined) others.push(route)
+    else attached.push(one)
   })
   app.addHook('onReady', async () => {
     attached.splice(0).forEach(settle)
+    others.splice(0).forEach(refuseUnattached)
     // The app is ready once all these hooks are through, and does not wait for this.
     if (warm !== undefined) setImmediate(() => { warmer.start(warm) })
   })
@@ -134,13 +141,14 @@ function attach (instance: FastifyInstance, route: RouteOptions, attaching: Atta
   const methods = [route.method].flat()
   const invalidates = writePolicy(config, `${methods.join(',')} ${route.url}`)
   const isHeadOnly = methods.length === 1 && methods[0] === 'HEAD'
-  const hasOwnHead = isHeadOnly && !getHandlers.has(route.handler)
+  const hasOwnHead = isHeadOnly && !isHeadOfGet(route) && !getHandlers.has(route.handler)
   const policy = config === undefined ? undefined : routePolicy(config, { url: route.url, methods, hasOwnHead }, settings)
   if (invalidates !== undefined || (policy === undefined && !methods.some((method) => SAFE_METHODS.has(method)))) {
     keepLast(route, 'onSend', writeHooks(route, invalidates, attaching).finish)
   }
   if (policy === undefined) return undefined
   attaching.cachedUrls.add(route.url)
+  attaching.cachedRoutes.push({ url: route.url, methods })
   if (!isHeadOnly) getHandlers.add(route.handler)
   const audit = attaching.auditOf?.(policy)
   if (audit !== undefined) {
@@ -230,12 +238,20 @@ function settle ({ instance, options, policy, hooks }: AttachedRoute): void {
   if (skipped.length > 0) throw new UnguardedError(policy.route, skipped.join(', '))
 }
 
+/** An `onRoute` hook of a scope, or one that was added after the plugin, came after ours. */
+function refuseUnattached ({ config, method, url }: RouteOptions): void {
+  if (asksForCache(config)) throw new NotAttachedError(`${[method].flat().join(',')} ${url}`)
+}
+
+function asksForCache (config: RouteOptions['config'] & { [kAttached]?: true } = {}): boolean {
+  return config.cache !== undefined && config.cache !== false && config[kAttached] !== true
+}
+
 /** Routes that existed before the plugin have no hooks; whether one of them asked for the cache shows when it is requested. */
 function refuseUnattachedRoutes (app: FastifyInstance): void {
   app.addHook('onRequest', (request: FastifyRequest, reply, done) => {
     const { config, method, url } = request.routeOptions
-    const { cache, [kAttached]: isAttached } = config as typeof config & { [kAttached]?: true }
-    if (cache === undefined || cache === false || isAttached === true) return done()
+    if (!asksForCache(config)) return done()
     done(new NotAttachedError(`${[method].flat().join(',')} ${url}`))
   })
 }

@@ -99,6 +99,7 @@ function isHeaderCovered (name: string, coverage: Coverage): boolean {
       return policy.shared !== false || (policy.userOf !== false && !isOnlyRole(coverage.keyed))
     case 'cookie':
       return policy.cookies.length > 0 && !hasSessionCookie(String(headers.cookie ?? ''), policy.cookies)
+    case 'forwarded':
     case 'none':
       return false
   }

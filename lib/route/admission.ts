@@ -5,9 +5,10 @@ import { digest, encodePart, encodeValue, ResponseKey, UnkeyableError } from '..
 import type { BypassReason } from '../http/cache-status.ts'
 import { cookieValues, hasSessionCookie } from '../http/cookies.ts'
 import { requestDirectives, type RequestDirectives } from '../http/request-directives.ts'
-import { isSecretField, requestFieldRole } from '../http/request-fields.ts'
+import { isSecretField } from '../http/request-fields.ts'
 import { isPromise } from '../store/store.ts'
 import { FlatValue } from './flat-value.ts'
+import { readFields, wasBodySent, type RequestFields } from './read-fields.ts'
 import { selectingValue, type RequestHeaders } from '../http/vary.ts'
 import { namespaceLabel, urlLabels, userLabel } from '../marks/labels.ts'
 import { asCacheRequest, type CacheRequest } from '../options/cache-request.ts'
@@ -24,17 +25,6 @@ export interface Admitted {
 }
 
 export type Admission = Admitted | { readonly outcome: 'bypass', readonly reason: BypassReason, readonly fault?: unknown }
-
-/** What the header fields of a request say about its use of the cache. */
-interface RequestFields {
-  bypass: BypassReason | undefined
-  /** Whether there are credentials other than cookies that the route's key does not cover. */
-  credentials: boolean
-  /** The Cookie field, unless the key covers all of it. */
-  cookie: string | undefined
-  /** The encoded steering fields. */
-  steering: string[]
-}
 
 /** A key of before, with all that it was made of on top of the URL. Equal parts make an equal key. */
 interface Remembered {
@@ -87,7 +77,7 @@ export class RouteAdmission {
     if (isPromise(skip)) throw new TypeError('expected skip to return true or false, got a promise: it cannot wait')
     if (skip) return { outcome: 'bypass', reason: 'skip' }
     const headers: RequestHeaders = request.headers
-    const fields = this.#readFields(request, headers)
+    const fields = readFields(request, policy)
     if (fields.bypass !== undefined) return { outcome: 'bypass', reason: fields.bypass }
     const user = policy.userOf === false ? undefined : userText(policy.userOf(cacheRequest))
     const hasCredentials = user === undefined && this.#hasCredentials(cacheRequest, fields)
@@ -134,33 +124,6 @@ export class RouteAdmission {
     return admitted
   }
 
-  /** One pass over the header fields. */
-  #readFields ({ method, raw }: FastifyRequest, headers: RequestHeaders): RequestFields {
-    const fields: RequestFields = { bypass: undefined, credentials: false, cookie: undefined, steering: [] }
-    for (const name in headers) {
-      switch (requestFieldRole(name)) {
-        case 'steering':
-          fields.steering.push(encodePart('s', name) + encodePart('v', selectingValue(headers, name) ?? undefined))
-          break
-        case 'credential':
-          fields.credentials ||= !this.#policy.headers.includes(name)
-          break
-        case 'cookie':
-          if (!this.#policy.headers.includes(name)) fields.cookie = selectingValue(headers, name) ?? undefined
-          break
-        case 'upgrade':
-          fields.bypass = 'upgrade'
-          break
-        case 'content': // The body of a GET is an input that handlers may read and the key does not cover.
-          if ((method === 'GET' || method === 'HEAD') && headers[name] !== '0') fields.bypass = 'request-body'
-          break
-        case 'none':
-      }
-    }
-    if (goesOnAfterHeaders(raw) && (method === 'GET' || method === 'HEAD')) fields.bypass = 'request-body'
-    return fields
-  }
-
   /** Whether the request says who sends it, in a way that the route's key does not cover. */
   #hasCredentials (request: CacheRequest, { credentials, cookie }: RequestFields): boolean {
     if (this.#policy.shared === true) return false
@@ -178,7 +141,7 @@ export class RouteAdmission {
     const cacheRequest = asCacheRequest(request)
     const user = this.#policy.userOf === false ? undefined : userText(this.#policy.userOf(cacheRequest))
     if (user !== admitted.user) return false
-    if (user !== undefined || !this.#hasCredentials(cacheRequest, this.#readFields(request, request.headers))) return true
+    if (user !== undefined || !this.#hasCredentials(cacheRequest, readFields(request, this.#policy))) return true
     return this.#policy.shared === 'http' && isShared()
   }
 
@@ -193,11 +156,11 @@ export class RouteAdmission {
     return [namespaceLabel(namespace), ...[...urls].flatMap((url) => urlLabels(url, { coversQuery })), ...userLabels]
   }
 
-  /** Protocol and host. Most requests come for the same host as the one before, so that its encoding is kept. */
+  /** Protocol and host as handlers see them, which may tell `A.example` from `a.example`. Most requests come for the same host as the one before, so that its encoding is kept. */
   #origin (request: FastifyRequest): string {
     const { host, protocol } = request
     if (host !== this.#last.host || protocol !== this.#last.protocol) {
-      this.#last = { host, protocol, text: encodePart('h', `${protocol}://${host.toLowerCase()}`) }
+      this.#last = { host, protocol, text: encodePart('h', `${protocol}://${host}`) }
     }
     return this.#last.text
   }
@@ -255,17 +218,6 @@ function parsedBody (request: FastifyRequest): unknown {
   const { body, raw } = request
   if (wasBodySent(raw) && body === undefined) throw new UnkeyableError('the body was sent, but is not parsed when the key is made')
   return body
-}
-
-/** RFC 9112 section 6, and for HTTP/2. */
-export function wasBodySent (raw: FastifyRequest['raw']): boolean {
-  const { headers } = raw
-  return headers['transfer-encoding'] !== undefined || Number(headers['content-length'] ?? 0) > 0 || goesOnAfterHeaders(raw)
-}
-
-/** Whether a request over HTTP/2 goes on after its header fields: there a body needs neither of the fields that tell of one. */
-function goesOnAfterHeaders (raw: FastifyRequest['raw']): boolean {
-  return raw.httpVersionMajor === 2 && (raw as { stream?: { endAfterHeaders?: boolean } }).stream?.endAfterHeaders === false
 }
 
 function ownKey (key: unknown): string {

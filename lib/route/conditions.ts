@@ -43,7 +43,10 @@ export function validatorsOf (response: StoredResponse): Validators {
   return { etag: response.coded?.etag ?? fieldOf(response, 'etag'), lastModified: fieldOf(response, 'last-modified') }
 }
 
-export function fieldOf (response: StoredResponse, name: string): string | undefined {
-  const value = response.headers.find((field) => field[0] === name)?.[1]
-  return typeof value === 'string' ? value : undefined
+export function fieldOf ({ headers }: StoredResponse, name: string): string | undefined {
+  for (let i = 0; i < headers.length; i++) {
+    const field = headers[i]!
+    if (field[0] === name) return typeof field[1] === 'string' ? field[1] : undefined
+  }
+  return undefined
 }

@@ -1,3 +1,4 @@
+import type { Readable } from 'node:stream'
 import type { ResponseKey } from '../cache-key.ts'
 import type { BypassReason, MissReason, RefusalReason, StaleReason } from '../http/cache-status.ts'
 import type { ResponseHeaders } from '../http/response-fields.ts'
@@ -8,6 +9,7 @@ import type { Hit, Stale } from '../response-cache.ts'
 import type { StoredResponse } from '../stored-entry.ts'
 import type { Admitted } from './admission.ts'
 import type { Conditions } from './conditions.ts'
+import type { Representation } from './representation.ts'
 
 /** The Cache-Status field before and after this cache wrote into it: an error while sending makes it say something else. */
 export interface Announced {
@@ -18,6 +20,13 @@ export interface Announced {
 /** What of the stored body is sent, where it is not all of it: `none` also for one that is sent in another form. */
 interface Sent {
   readonly part?: Buffer | 'none'
+  readonly decoded?: Decoded
+}
+
+/** A stored response that is decompressed for a client. */
+export interface Decoded {
+  readonly representation: Representation
+  readonly body: Readable
 }
 
 /** All state of one request, kept on the request. */
@@ -28,6 +37,8 @@ export type ExchangeState =
   | (Stale & { readonly why: StaleReason } & Sent)
   /** No handler ran: there were too many, or it took too long. */
   | { readonly outcome: 'refused', readonly reason: RefusalReason, announced?: Announced }
+  /** A hit that has no body was given to Fastify. */
+  | { readonly outcome: 'sent' }
   /** A hit was given to Fastify; what is sent after it is the answer to a fault. */
   | { readonly outcome: 'failed' }
   | {

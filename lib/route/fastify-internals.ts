@@ -1,4 +1,4 @@
-import type { FastifyInstance, FastifyReply } from 'fastify'
+import type { FastifyInstance, FastifyReply, RouteOptions } from 'fastify'
 
 /*
  * What we read of Fastify that it does not export, each with what is assumed when a later version has it no more. A test
@@ -33,4 +33,12 @@ export function hooksOf (instance: FastifyInstance, names: readonly string[]): s
   const hooks = internal(instance, 'fastify.hooks') as Record<string, unknown> | undefined
   if (hooks === undefined) return undefined
   return names.filter((name) => Array.isArray(hooks[name]) && hooks[name].length > 0)
+}
+
+/**
+ * Whether Fastify has added this HEAD route to a GET route: then it takes the body away in a hook of this name. Unknown counts as no. Its handler
+ * does not tell: plugins such as @fastify/websocket put one of their own around it, for each route another.
+ */
+export function isHeadOfGet (route: RouteOptions): boolean {
+  return [route.onSend ?? []].flat().some((hook) => hook.name === 'headRouteOnSendHandler')
 }

@@ -106,6 +106,10 @@ export class RouteHooks {
         announcer.failed(reply)
         done(null)
         return
+      case 'sent':
+        request[kExchange] = FAILED
+        done(null)
+        return
       case 'bypass':
         announcer.bypass(reply, exchange)
         if (exchange.reason === 'method' && writes !== undefined) return writes.finish(request, reply, payload, done)

@@ -5,7 +5,7 @@ import type { TLSSocket } from 'node:tls'
 import { digest, encodeValue } from '../cache-key.ts'
 import type { Run } from '../fills/run.ts'
 import type { Miss, Stale } from '../response-cache.ts'
-import { wasBodySent } from './admission.ts'
+import { wasBodySent } from './read-fields.ts'
 
 /** What a repeated request is for: a run that waits for it, or a response that is to be there afterwards. */
 export type Purpose =

@@ -1,11 +1,13 @@
 import type { FastifyReply, FastifyRequest } from 'fastify'
+import { Readable } from 'node:stream'
 import { preconditions } from '../http/preconditions.ts'
 import { contentRange, requestedRange } from '../http/ranges.ts'
 import type { Announcer } from './announce.ts'
 import { fieldOf, hasConditions } from './conditions.ts'
-import { kExchange, type ExchangeState } from './exchange.ts'
+import { kExchange, type Decoded, type ExchangeState } from './exchange.ts'
 import { bodyOf, representationFor, type Representation } from './representation.ts'
 import { setFieldsOfBytes, setNotModifiedFields, setStoredFields } from './stored-reply.ts'
+import type { StoredResponse } from '../stored-entry.ts'
 import type { Turn } from './turn.ts'
 
 type Served = Extract<ExchangeState, { outcome: 'hit' | 'stale' }>
@@ -14,6 +16,7 @@ type Served = Extract<ExchangeState, { outcome: 'hit' | 'stale' }>
 type Answer = 'whole' | 'not-modified' | 'failed' | 'unsatisfiable' | { readonly from: number, readonly to: number }
 
 const FAILED = { outcome: 'failed' } as const
+const SENT = { outcome: 'sent' } as const
 
 /** Sends what is stored: all of it, a part, or word that the client's copy is still good. */
 export class HitSender {
@@ -29,7 +32,8 @@ export class HitSender {
     const { request, reply } = turn
     const { response } = found
     if (response.coded !== undefined || hasConditions(request.headers)) {
-      this.#sendSelected(turn, found)
+      if (response.coded === undefined && isCurrent(request, response)) this.#sendNotModified(turn, found)
+      else this.#sendSelected(turn, found)
       return
     }
     request[kExchange] = found
@@ -44,8 +48,8 @@ export class HitSender {
   finish (request: FastifyRequest, reply: FastifyReply, { found, payload }: { found: Served, payload: unknown }): unknown {
     // Once: when sending fails, what an error handler sends next is its own.
     request[kExchange] = FAILED
-    const { response, part } = found
-    if (part === 'none') return undefined
+    const { response, part, decoded } = found
+    if (part === 'none') return decoded === undefined ? undefined : this.#asDecoded(reply, payload, decoded)
     const body = part ?? (response.body.length === 0 ? undefined : response.body)
     if (!this.mayBeTransformed) return body
     // Where a hook chose another status, such as 304, its answer stands.
@@ -61,6 +65,24 @@ export class HitSender {
     return body ?? null
   }
 
+  /** In place of what a hook made of it: the fields are those of the decoded bytes, a strong ETag among them (RFC 9110 section 8.8.3.3). */
+  #asDecoded (reply: FastifyReply, payload: unknown, { representation, body }: Decoded): unknown {
+    const { response, bytes } = representation
+    if (payload === body || reply.statusCode !== response.status) return undefined
+    body.destroy()
+    ;(payload as { destroy?: () => void } | null | undefined)?.destroy?.()
+    setFieldsOfBytes(reply, response)
+    reply.header('content-length', String(bytes))
+    return bodyOf(representation)
+  }
+
+  #sendNotModified ({ request, reply }: Pick<Turn, 'request' | 'reply'>, found: Served): void {
+    request[kExchange] = SENT
+    setNotModifiedFields(reply, found.response)
+    this.#announce(reply, found)
+    void reply.send()
+  }
+
   #sendSelected ({ request, reply }: Turn, found: Served): void {
     const representation = representationFor(found.response, request.headers)
     const { response, bytes } = representation
@@ -72,10 +94,13 @@ export class HitSender {
       void reply.send(response.body.length === 0 ? undefined : Buffer.from(response.body))
       return
     }
+    if (answer === 'not-modified') {
+      this.#sendNotModified({ request, reply }, { ...found, response })
+      return
+    }
     const part = typeof answer === 'object' ? response.body.subarray(answer.from, answer.to + 1) : 'none'
     request[kExchange] = { ...found, response, part }
-    if (answer === 'not-modified') setNotModifiedFields(reply, response)
-    else if (answer === 'failed') reply.code(412)
+    if (answer === 'failed') reply.code(412)
     else if (answer === 'unsatisfiable') reply.code(416).header('content-range', contentRange('unsatisfiable', bytes))
     else setStoredFields(reply, response)
     if (typeof answer === 'object') reply.code(206).header('content-range', contentRange(answer, bytes))
@@ -87,7 +112,9 @@ export class HitSender {
 
   #sendDecoded (request: FastifyRequest, reply: FastifyReply, representation: Representation): void {
     reply.header('content-length', String(representation.bytes))
-    void reply.send(request.method === 'HEAD' ? undefined : bodyOf(representation))
+    const body = request.method === 'HEAD' ? undefined : bodyOf(representation)
+    if (body instanceof Readable) request[kExchange] = { ...request[kExchange] as Served, decoded: { representation, body } }
+    void reply.send(body)
   }
 
   #announce (reply: FastifyReply, found: Served): void {
@@ -96,6 +123,13 @@ export class HitSender {
     else if (found.collapsed !== undefined) this.#announcer.collapsed(reply, found.collapsed, { response, key, now: at })
     else this.#announcer.hit(reply, { response, key, now: at })
   }
+}
+
+/** The usual condition, and nothing else: the copy that the client has is this one. The rest of the rules is in `answerTo`. */
+function isCurrent ({ headers, method }: FastifyRequest, response: StoredResponse): boolean {
+  const tag = headers['if-none-match']
+  return tag !== undefined && headers['if-match'] === undefined && headers['if-unmodified-since'] === undefined &&
+    response.status === 200 && (method === 'GET' || method === 'HEAD') && tag === fieldOf(response, 'etag')
 }
 
 /** RFC 9110 section 13.2.2: conditions first, then the range. They are about what would be sent without them: a successful response. */

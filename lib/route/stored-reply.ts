@@ -2,6 +2,7 @@ import type { FastifyReply } from 'fastify'
 import { fieldText, type ResponseHeaders } from '../http/response-fields.ts'
 import { describesBytes } from '../http/stored-fields.ts'
 import type { StoredResponse } from '../stored-entry.ts'
+import { fieldOf } from './conditions.ts'
 import { removeTrailers } from './fastify-internals.ts'
 
 /** Status and header fields of a stored response. Every hit comes here. */
@@ -34,7 +35,7 @@ export function setStoredFieldsInstead (reply: FastifyReply, response: StoredRes
 export function setNotModifiedFields (reply: FastifyReply, response: StoredResponse): void {
   reply.code(304)
   for (let i = 0; i < response.removed.length; i++) reply.removeHeader(response.removed[i]!)
-  const hasEtag = response.headers.some((field) => field[0] === 'etag')
+  const hasEtag = fieldOf(response, 'etag') !== undefined
   for (let i = 0; i < response.headers.length; i++) {
     const field = response.headers[i]!
     if (isOfBody(field[0]) || (hasEtag && field[0] === 'last-modified')) continue
@@ -49,7 +50,7 @@ export function removeBodyFields (reply: FastifyReply): void {
 
 /** Of a body that is not sent. Policies and the location of the content are of the response. */
 function isOfBody (name: string): boolean {
-  return name.startsWith('content-') && name !== 'content-location' && !name.startsWith('content-security-policy')
+  return name === 'content-type' || (name.startsWith('content-') && name !== 'content-location' && !name.startsWith('content-security-policy'))
 }
 
 /** In place of what other hooks made of them: the fields that describe the stored bytes, which were stored after such hooks had run. */
