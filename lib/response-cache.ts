@@ -97,6 +97,11 @@ export class ResponseCache {
     return this.#variants.keyFor(key, headers)
   }
 
+  /** What is known to select the response to such a request, with the values of this one. */
+  selecting ({ key, headers }: Asked): StoredResponse['vary'] {
+    return this.#variants.selecting(key, headers)
+  }
+
   get now (): number {
     return this.#now()
   }

@@ -2,7 +2,7 @@ import { digest, encodeValue, type ResponseKey } from './cache-key.ts'
 import { selectingValue, variantValue, type RequestHeaders } from './http/vary.ts'
 import { UNAVAILABLE, type GuardedStore } from './store/guarded-store.ts'
 import type { FillStamp } from './marks/ledger.ts'
-import type { Entry, StoredResponse, StoredVariants } from './stored-entry.ts'
+import { begunAt, type Entry, type StoredResponse, type StoredVariants } from './stored-entry.ts'
 
 /*
  * Responses of one key that differ by request header fields (RFC 9111 section 4.1) are kept under keys of their own, made of the key and
@@ -50,6 +50,11 @@ export class Variants {
     return variantKey(key, entry.names, headers)
   }
 
+  /** What is known to select the response to such a request, with the values of this one. */
+  selecting (key: ResponseKey, headers: RequestHeaders): StoredResponse['vary'] {
+    return (this.#known.get(key.text)?.names ?? []).map((name) => [name, variantValue(headers, name)])
+  }
+
   /** Whether there is such a variant, or was a moment ago. */
   isListed (key: ResponseKey, headers: RequestHeaders): boolean {
     const known = this.#known.get(key.text)
@@ -73,26 +78,28 @@ export class Variants {
     if (isKnown && known.digests.includes(variantDigest(known.names, headers))) return variantKey(key, known.names, headers)
     const found = await this.#store.getLatest(key)
     const there = isVariants(found, key) ? found : undefined
+    // What another process has pushed out is not listed again; what requests of this one have found since is.
+    const since = this.#known.get(key.text)?.digests.filter((one) => there === undefined || known?.digests.includes(one) !== true) ?? []
     if (there === undefined && response.vary.length === 0) {
       this.#known.delete(key.text)
       return key
     }
-    return await this.#write(key, response, { there, keepMs, headers })
+    return await this.#write(key, response, { there, since, keepMs, headers })
   }
 
-  async #write (key: ResponseKey, response: StoredResponse, { there, keepMs, headers }: { there: StoredVariants | undefined, keepMs: number, headers: RequestHeaders }): Promise<ResponseKey | undefined> {
-    const known = this.#known.get(key.text) // what other requests have found meanwhile
-    const names = union(union(there?.names ?? [], response.vary), (known?.names ?? []).map((name) => [name]))
+  async #write (key: ResponseKey, response: StoredResponse, { there, since, keepMs, headers }: { there: StoredVariants | undefined, since: readonly string[], keepMs: number, headers: RequestHeaders }): Promise<ResponseKey | undefined> {
+    const names = union(union(there?.names ?? [], response.vary), (this.#known.get(key.text)?.names ?? []).map((name) => [name]))
     const own = variantDigest(names, headers)
-    const digests = [...new Set([...there?.digests ?? [], ...known?.digests ?? [], own])]
+    const digests = [...new Set([...there?.digests ?? [], ...since, own])]
     const dropped = digests.splice(0, Math.max(0, digests.length - MOST_VARIANTS))
     // Longer than needed, so that not every response has it written again.
     const listed: Known = { names, digests, until: this.#now() + 2 * keepMs }
     this.#remember(key, listed)
     for (const digest of dropped) this.#store.delete(key.variant(digest)).catch(() => {}) // said by the store's guard; it goes by its time to live
-    const { storedAt, costMs } = response
+    // It knows what is there as well, and is not to be taken for older than that.
+    const storedAt = Math.max(begunAt(response), there === undefined ? -Infinity : begunAt(there))
     const entry: StoredVariants = {
-      kind: 'variants', key: key.text, storedAt, costMs, filled: later(there?.filled, response.filled), labels: [], ...listed, body: Buffer.alloc(0)
+      kind: 'variants', key: key.text, storedAt, costMs: 0, filled: later(there?.filled, response.filled), labels: [], ...listed, body: Buffer.alloc(0)
     }
     return await this.#store.set(key, entry, 2 * keepMs) ? key.variant(own) : undefined
   }

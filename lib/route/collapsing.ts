@@ -191,8 +191,9 @@ export class Collapsing {
   async #share (response: StoredResponse, waiting: Waiting): Promise<Decision> {
     const found = this.#cache.judgeShared(response, { key: waiting.admitted.key, headers: waiting.headers })
     if (found.outcome === 'hit') return { do: 'serve', hit: found, collapsed: reasonOf(waiting.result) }
-    // Softly invalidated while it was made: it is stale for those who ask now.
-    const result: Stale | Miss = found.outcome === 'stale' && waiting.result.outcome === 'stale' ? waiting.result : { outcome: 'miss', key: found.key, reason: found.outcome === 'stale' ? 'stale' : found.reason, former: response }
+    // Softly invalidated while it was made: it is stale for those who ask now. That of another variant is nothing to go by.
+    const stale: Miss = found.outcome === 'stale' ? { outcome: 'miss', key: found.key, reason: 'stale', former: response } : found
+    const result = found.outcome === 'stale' && waiting.result.outcome === 'stale' ? waiting.result : stale
     return await this.#decide({ ...waiting, result, group: groupOf(result) })
   }
 

@@ -237,7 +237,10 @@ export class ResponseRecorder {
     const { admitted, former, run } = request[kExchange] as Miss
     // What is refreshed is there and may be served; that one answer was for its client alone does not change that.
     const isRefresh = run.isBehind && former !== undefined
-    if (this.#policy.lock !== false && !isRefresh) this.#uncacheable.note(admitted.key, vary)
+    if (this.#policy.lock === false || isRefresh) return
+    // Also by what selects the other responses of the key: they may well be stored.
+    const selecting = this.#cache.selecting({ key: admitted.key, headers: request.headers }).filter(([name]) => !vary.some(([own]) => own === name) && !isSecretField(name))
+    this.#uncacheable.note(admitted.key, [...vary, ...selecting])
   }
 
   #make (candidate: Candidate, payload: string | Buffer | null): Made {
