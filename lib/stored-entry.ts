@@ -43,6 +43,8 @@ export interface StoredResponse extends Stored, StaleWindows {
   readonly costMs: number
   /** Its handler can be asked whether it has changed, by its `ETag` or `Last-Modified`. */
   readonly isValidatable: boolean
+  /** Header fields that this cache has made or changed, with what the handler had there; `null` is nothing. Where it may be asked again. */
+  readonly changed?: ReadonlyArray<readonly [name: string, value: HeaderField[1] | null]>
   /** The body is compressed, by this cache: what the header fields say describes it as it is. */
   readonly coded?: CodedBody
   /** What is known of the changes of this response, where its lifetime follows them. */
@@ -141,12 +143,17 @@ export function isEntry (header: Record<string, unknown>): header is Record<stri
   if (header.kind === 'variants') return isNames(header.names) && isNames(header.digests) && isInstant(header.until) && isDuration(header.costMs)
   return header.kind === 'response' && isInstant(header.staleAt) &&
     isDuration(header.ageMs) && typeof header.isValidatable === 'boolean' && (header.coded === undefined || isCodedBody(header.coded)) &&
+    (header.changed === undefined || (Array.isArray(header.changed) && header.changed.every(isChangedField))) &&
     isDuration(header.costMs) && isDuration(header.whileRevalidateMs) && isDuration(header.ifErrorMs) &&
     (header.adaptive === undefined || isAdaptiveState(header.adaptive)) &&
     Number.isInteger(header.status) && (header.status as number) >= 200 && (header.status as number) <= 599 &&
     Array.isArray(header.headers) && header.headers.every(isHeaderField) &&
     Array.isArray(header.removed) && header.removed.every(isFieldName) &&
     Array.isArray(header.vary) && header.vary.every(isVaryField)
+}
+
+function isChangedField (field: unknown): boolean {
+  return isHeaderField(field) || (Array.isArray(field) && isFieldName(field[0]) && field[1] === null)
 }
 
 function isCodedBody (value: unknown): boolean {

@@ -227,6 +227,9 @@ function checkConflicts (options: WithoutOff, where: string): void {
   if (options.shared !== undefined && options.shared !== false && options.varyByUser) throw conflict('"shared" says the same response for everyone, "varyByUser" one for each; keep one of them.')
   if (isHttpTtl(options.ttl) && options.adaptiveTtl !== undefined) throw conflict('with ttl: \'http\' the response says how long it is fresh, with "adaptiveTtl" the cache finds out; keep one of them.')
   if (statusesOf(options.ttl) !== undefined && statusCodesOf(options).size === 0) throw conflict('"statusCodes" and the statuses of "ttl" have none in common, so that nothing would be stored.')
+  if (options.downstream !== undefined && durationToMs(options.revalidate ?? (isHttpTtl(options.ttl) ? DEFAULT_REVALIDATE : 0))! > 0 && (options.downstream.maxAge ?? options.downstream.cdnMaxAge) !== undefined) {
+    throw conflict('"downstream" says how long clients may keep a response, where the header fields of the handler do with ttl: \'http\' or "revalidate"; keep its "tags" only.')
+  }
   if (options.lock === false) {
     const needing = (['softTimeout', 'hardTimeout', 'refreshAhead', 'staleWhileRevalidate'] as const).find((name) => options[name] === true || durationToMs(options[name] || 0) !== 0)
     if (needing !== undefined) throw conflict(`"${needing}" makes responses in the background, for which "lock" says who does it; remove lock: false, or "${needing}".`)

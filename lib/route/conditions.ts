@@ -40,7 +40,8 @@ export function putBack (request: FastifyRequest, taken: Conditions): void {
 
 /** The validators of a stored response that are its handler's own. */
 export function validatorsOf (response: StoredResponse): Validators {
-  return { etag: response.coded?.etag ?? fieldOf(response, 'etag'), lastModified: fieldOf(response, 'last-modified') }
+  const isMade = response.changed?.some(([name]) => name === 'etag') === true
+  return { etag: isMade ? undefined : response.coded?.etag ?? fieldOf(response, 'etag'), lastModified: fieldOf(response, 'last-modified') }
 }
 
 export function fieldOf ({ headers }: StoredResponse, name: string): string | undefined {

@@ -1,60 +1,34 @@
-import type { RouteAudit } from '../audit/route-audit.ts'
 import type { FastifyReply, FastifyRequest } from 'fastify'
-import { digest } from '../cache-key.ts'
+import type { RouteAudit } from '../audit/route-audit.ts'
 import type { Counters } from '../counters.ts'
-import { describe } from '../errors.ts'
 import type { UncacheableMemory } from '../fills/uncacheable.ts'
 import type { NotStoredReason } from '../http/cache-status.ts'
 import { statesSharing } from '../http/lifetime.ts'
 import { isSecretField } from '../http/request-fields.ts'
-import { refusalToStore } from '../http/storability.ts'
 import type { ResponseHeaders } from '../http/response-fields.ts'
-import { removedFields, selectingFields, storedFields } from '../http/stored-fields.ts'
-import { tagLabel } from '../marks/labels.ts'
-import { isTagList, tagList } from '../options/check.ts'
-import { asCacheRequest } from '../options/cache-request.ts'
+import { refusalToStore } from '../http/storability.ts'
+import { selectingFields } from '../http/stored-fields.ts'
 import type { RoutePolicy } from '../options/policy.ts'
-import type { StoredPayload } from '../options/route-options.ts'
-import type { Coding } from '../coding.ts'
-import { httpDate } from '../http/dates.ts'
 import { UNMARKED, type ResponseCache } from '../response-cache.ts'
-import { isHeaderField, type StoredResponse } from '../stored-entry.ts'
-import { isPromise } from '../store/store.ts'
+import type { StoredResponse } from '../stored-entry.ts'
 import type { RouteAdmission } from './admission.ts'
-import type { Sharing } from './sharing.ts'
-import { kExchange, kTags, type ExchangeState } from './exchange.ts'
+import { kExchange, type ExchangeState } from './exchange.ts'
 import { hasTrailers } from './fastify-internals.ts'
-import { compressed, mayCompress } from './compression.ts'
-import { downstreamFields } from './downstream.ts'
-import type { Lifetimes, PlannedLifetime } from './lifetimes.ts'
-import { ownCopy, unwrapResponse } from './payload.ts'
-import { bodyOf, identityOf, withVary } from './representation.ts'
+import type { Lifetimes } from './lifetimes.ts'
+import { unwrapResponse } from './payload.ts'
+import { bodyOf, identityOf } from './representation.ts'
+import { asHandlerMade, ResponseMaker, type Candidate, type Made } from './response-maker.ts'
+import type { Sharing } from './sharing.ts'
 import { setRenewedFields } from './stored-reply.ts'
 import { captureStream, toNodeStream, type Captured } from './stream-capture.ts'
 import type { RouteWarnings } from './warnings.ts'
 
 type Miss = Extract<ExchangeState, { outcome: 'miss' }>
 
-type Made = { readonly stored: true, readonly response: StoredResponse, readonly isKept: Promise<boolean> } | { readonly stored: NotStoredReason }
-
 /** What is passed on to the client, and whether it is stored; `undefined`: a stream decides when it ends. */
 export interface Recorded {
   readonly payload: unknown
   readonly stored: true | NotStoredReason | undefined
-}
-
-/** A response as it stands when its header fields are final. */
-interface Candidate {
-  readonly request: FastifyRequest
-  readonly reply: FastifyReply
-  readonly exchange: Miss
-  /** As the handler and other hooks have set them. */
-  readonly headers: ResponseHeaders
-  /** As the client gets them. */
-  readonly sent: ResponseHeaders
-  readonly planned: PlannedLifetime
-  /** What is stored is compressed. */
-  readonly coding: Coding | undefined
 }
 
 /** A stale response to this is wrong, also where it might be served. */
@@ -75,6 +49,7 @@ export class ResponseRecorder {
   readonly #uncacheable: UncacheableMemory
   readonly #counters: Counters
   readonly #lifetimes: Lifetimes
+  readonly #maker: ResponseMaker
   readonly #targetedFields: readonly string[]
   readonly #audit: RouteAudit | undefined
 
@@ -93,6 +68,7 @@ export class ResponseRecorder {
     this.#admission = admission
     this.#uncacheable = shared.uncacheable
     this.#lifetimes = lifetimes
+    this.#maker = new ResponseMaker({ policy, cache, lifetimes, admission })
     this.#targetedFields = targetedFields
     this.#counters = shared.counters
     this.#warnings = warnings
@@ -115,7 +91,7 @@ export class ResponseRecorder {
   renew (request: FastifyRequest, reply: FastifyReply, stored: StoredResponse): Recorded {
     const { fieldsBefore } = request[kExchange] as Miss
     const identity = identityOf(stored)
-    setRenewedFields(reply, identity.response, fieldsBefore)
+    setRenewedFields(reply, asHandlerMade(identity.response), fieldsBefore)
     return this.record(request, reply, bodyOf(identity))
   }
 
@@ -145,27 +121,18 @@ export class ResponseRecorder {
     if (planned === undefined) return 'ttl'
     const unkeyed = this.#audit?.refusal(request, reply)
     if (unkeyed !== undefined) return unkeyed
-    const coding = mayCompress(status, headers) ? this.#policy.compress : undefined
-    this.#addFields(request, reply, { headers, coding })
-    return { request, reply, exchange, headers, sent: reply.getHeaders() as ResponseHeaders, planned, coding }
+    return this.#maker.begin({ request, reply, exchange, headers, planned })
   }
 
   #mayStillStore (request: FastifyRequest, { admitted }: Miss, headers: ResponseHeaders): boolean {
     return this.#admission.mayStillStore(request, admitted, () => statesSharing(headers, this.#targetedFields))
   }
 
-  /** What clients are told about a response that is stored, hit or not. */
-  #addFields (request: FastifyRequest, reply: FastifyReply, { headers, coding }: { headers: ResponseHeaders, coding: Coding | undefined }): void {
-    if (coding !== undefined) reply.header('vary', withVary(headers.vary, 'accept-encoding'))
-    if (this.#policy.downstream === undefined) return
-    for (const [name, value] of downstreamFields(this.#policy, { headers, tags: this.#tags(request, reply) })) reply.header(name, value)
-  }
-
   #recordBody (candidate: Candidate, payload: unknown): Recorded {
-    if (payload === undefined || payload === null) return { payload, stored: this.#end(candidate, this.#make(candidate, null)) }
-    if (Buffer.isBuffer(payload)) return { payload, stored: this.#end(candidate, this.#make(candidate, payload)) }
+    if (payload === undefined || payload === null) return { payload, stored: this.#end(candidate, this.#maker.make(candidate, null)) }
+    if (Buffer.isBuffer(payload)) return { payload, stored: this.#end(candidate, this.#maker.make(candidate, payload)) }
     // Sent as bytes like a hit: with text, Node writes the header fields in the encoding of the body.
-    if (typeof payload === 'string') return { payload: Buffer.from(payload), stored: this.#end(candidate, this.#make(candidate, payload)) }
+    if (typeof payload === 'string') return { payload: Buffer.from(payload), stored: this.#end(candidate, this.#maker.make(candidate, payload)) }
     const { maxBytes } = this.#policy
     if (this.#announcedBytes(candidate) > maxBytes) return { payload, stored: this.#end(candidate, { stored: 'too-large' }) }
     const stream = toNodeStream(payload)
@@ -195,7 +162,7 @@ export class ResponseRecorder {
     try {
       const unkeyed = this.#audit?.refusal(request, candidate.reply) // first: what follows reads the request, too
       const refusal = this.#mayStillStore(request, exchange, headers) ? unkeyed : 'credentials'
-      this.#end(candidate, refusal === undefined ? this.#make(candidate, captured.body) : { stored: refusal })
+      this.#end(candidate, refusal === undefined ? this.#maker.make(candidate, captured.body) : { stored: refusal })
     } catch (fault) {
       this.#warn(fault)
       this.#end(candidate, { stored: 'function-error' })
@@ -241,69 +208,6 @@ export class ResponseRecorder {
     // Also by what selects the other responses of the key: they may well be stored.
     const selecting = this.#cache.selecting({ key: admitted.key, headers: request.headers }).filter(([name]) => !vary.some(([own]) => own === name) && !isSecretField(name))
     this.#uncacheable.note(admitted.key, [...vary, ...selecting])
-  }
-
-  #make (candidate: Candidate, payload: string | Buffer | null): Made {
-    if (payload !== null && Buffer.byteLength(payload) > this.#policy.maxBytes) return { stored: 'too-large' }
-    const { request, reply, exchange, headers, planned } = candidate
-    if (!this.#isWanted(request, reply, payload)) return { stored: 'store-if' }
-    const { admitted, filled, run, sentUrl, fieldsBefore } = exchange
-    const facts = { requestId: request.id, requestHeaders: request.headers, fieldsBefore }
-    const body = ownCopy(payload)
-    const lifetime = this.#lifetimes.settle(planned, { request, exchange, headers, body })
-    const { ttlMs, keepMs, ...windows } = lifetime
-    if (ttlMs < 1 && !planned.isValidatable) return { stored: 'ttl' }
-    const kept = storedFields({ ...candidate.sent, ...this.#addValidators(candidate, body) }, facts)
-    if (!kept.every(isHeaderField)) return { stored: 'invalid-field' }
-    const asked = { key: admitted.key, headers: request.headers }
-    const response = this.#cache.makeResponse(asked, {
-      filled,
-      labels: [...new Set([...this.#admission.labels(request, sentUrl), ...this.#tags(request, reply).map(tagLabel)])],
-      status: reply.statusCode,
-      headers: kept,
-      removed: removedFields(headers, facts),
-      vary: selectingFields(headers, facts),
-      ageMs: planned.ageMs,
-      costMs: run.costMs,
-      isValidatable: planned.isValidatable,
-      ...windows,
-      body
-    }, ttlMs)
-    const mayKeep = !run.isLate && !run.hasLostLease
-    return { stored: true, response, isKept: mayKeep ? this.#keep(candidate, response, keepMs) : Promise.resolve(false) }
-  }
-
-  /**
-   * A strong entity tag where the handler has set none (RFC 9110 section 8.8.3), and the Date that its Expires is about. Of a stream the
-   * client of the miss has the header fields already.
-   */
-  #addValidators ({ reply, headers }: Candidate, body: Buffer): ResponseHeaders {
-    const fields: Record<string, string> = {}
-    if (reply.statusCode === 200 && headers.etag === undefined) fields.etag = `"${digest(body).slice(0, 27)}"`
-    if (headers.expires !== undefined && headers.date === undefined) fields.date = httpDate(this.#cache.now)
-    if (!reply.raw.headersSent) reply.headers(fields)
-    return fields
-  }
-
-  /** Those who wait need not wait for the compression. */
-  async #keep ({ coding, exchange: { admitted }, request }: Candidate, response: StoredResponse, keepMs: number): Promise<boolean> {
-    const asked = { key: admitted.key, headers: request.headers }
-    return await this.#cache.store(asked, coding === undefined ? response : await compressed(response, coding), keepMs)
-  }
-
-  /** Throws on anything that is no list of tags: an entry that an invalidation would not find is not stored. */
-  #tags (request: FastifyRequest, reply: FastifyReply): readonly string[] {
-    const { tags } = this.#policy
-    const said = typeof tags === 'function' ? tags(asCacheRequest(request), reply) : tags
-    if (!isTagList(said)) throw new TypeError(`expected tags to return ${tagList.expected}, got ${describe(said)}`)
-    return [...said, ...request[kTags] ?? []]
-  }
-
-  #isWanted (request: FastifyRequest, reply: FastifyReply, payload: StoredPayload): boolean {
-    if (this.#policy.storeIf === undefined) return true
-    const answer: unknown = this.#policy.storeIf(asCacheRequest(request), reply, payload)
-    if (isPromise(answer)) throw new TypeError('expected storeIf to return true or false, got a promise: it cannot wait')
-    return Boolean(answer)
   }
 
   #warn (fault: unknown): void {
