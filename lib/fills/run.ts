@@ -33,6 +33,8 @@ export class Run {
   readonly #end: RunEnd
   readonly #startedAt = performance.now()
   #isTaken = false
+  /** What is stored is still being read although its client has been answered. */
+  goesOn = false
   #result: FillResult | undefined
   #listeners: Array<(result: FillResult) => void> | undefined
   #age: NodeJS.Timeout | undefined

@@ -57,6 +57,7 @@ export class MissFinisher {
     }
     if (conditions === undefined || !isRefused(reply, conditions)) return made.payload
     // The client gets no body, and others may be given it.
+    run.goesOn = made.stored === undefined
     drain(made.payload, run.ended.then(({ how }) => how === 'stored'))
     return null
   }

@@ -17,10 +17,26 @@ export interface Representation {
 }
 
 /** What was compressed when it was stored, for clients that do not accept that, is what it was before (RFC 9110 section 12.5.3). */
-export function representationFor (response: StoredResponse, headers: RequestHeaders): Representation {
+export function representationFor (response: StoredResponse, headers: RequestHeaders, accepts = acceptsCoding): Representation {
   const accepted = selectingValue(headers, 'accept-encoding')
-  const isAccepted = accepted !== null && response.coded !== undefined && acceptsCoding(accepted, response.coded.coding)
+  const isAccepted = accepted !== null && response.coded !== undefined && accepts(accepted, response.coded.coding)
   return isAccepted ? { response, decoding: undefined, bytes: response.body.length } : identityOf(response)
+}
+
+const MOST_REMEMBERED = 100
+
+/** What Accept-Encoding fields say of a coding: most requests have one of a few. */
+export class CodingMemory {
+  readonly #known = new Map<string, boolean>()
+  #coding: string | undefined
+
+  readonly accepts = (field: string, coding: string): boolean => {
+    if (coding !== this.#coding || this.#known.size >= MOST_REMEMBERED) this.#known.clear()
+    this.#coding = coding
+    let isAccepted = this.#known.get(field)
+    if (isAccepted === undefined) this.#known.set(field, isAccepted = acceptsCoding(field, coding))
+    return isAccepted
+  }
 }
 
 /** The response as it was made. */

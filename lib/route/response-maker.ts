@@ -30,6 +30,8 @@ export type Made = { readonly stored: true, readonly response: StoredResponse, r
 export interface Candidate {
   readonly request: FastifyRequest
   readonly reply: FastifyReply
+  /** Of the handler: its client may be sent another one. */
+  readonly status: number
   readonly exchange: Miss
   /** As the handler and other hooks have set them. */
   readonly headers: ResponseHeaders
@@ -56,8 +58,8 @@ export class ResponseMaker {
 
   /** Before the body is known: the header fields are sent before that of a stream is. */
   begin (known: Omit<Candidate, 'sent' | 'coding'>): Candidate {
-    const { request, reply, headers } = known
-    const coding = mayCompress(reply.statusCode, headers) ? this.#policy.compress : undefined
+    const { request, reply, status, headers } = known
+    const coding = mayCompress(status, headers) ? this.#policy.compress : undefined
     this.#addFields(request, reply, { headers, coding })
     return { ...known, sent: reply.getHeaders() as ResponseHeaders, coding }
   }
@@ -86,7 +88,7 @@ export class ResponseMaker {
     const response = this.#cache.makeResponse(asked, {
       filled,
       labels: [...new Set([...this.#admission.labels(request, sentUrl), ...this.#tags(request, reply).map(tagLabel)])],
-      status: reply.statusCode,
+      status: candidate.status,
       headers: kept,
       removed: removedFields(headers, facts),
       vary: selectingFields(headers, facts),
@@ -105,9 +107,9 @@ export class ResponseMaker {
    * A strong entity tag where the handler has set none (RFC 9110 section 8.8.3), and the Date that its Expires is about. Of a stream the
    * client of the miss has the header fields already.
    */
-  #addValidators ({ reply, headers }: Candidate, body: Buffer): ResponseHeaders {
+  #addValidators ({ reply, status, headers }: Candidate, body: Buffer): ResponseHeaders {
     const fields: Record<string, string> = {}
-    if (reply.statusCode === 200 && headers.etag === undefined) fields.etag = `"${digest(body).slice(0, 27)}"`
+    if (status === 200 && headers.etag === undefined) fields.etag = `"${digest(body).slice(0, 27)}"`
     if (headers.expires !== undefined && headers.date === undefined) fields.date = httpDate(this.#cache.now)
     if (!reply.raw.headersSent) reply.headers(fields)
     return fields

@@ -121,7 +121,7 @@ export class ResponseRecorder {
     if (planned === undefined) return 'ttl'
     const unkeyed = this.#audit?.refusal(request, reply)
     if (unkeyed !== undefined) return unkeyed
-    return this.#maker.begin({ request, reply, exchange, headers, planned })
+    return this.#maker.begin({ request, reply, status, exchange, headers, planned })
   }
 
   #mayStillStore (request: FastifyRequest, { admitted }: Miss, headers: ResponseHeaders): boolean {

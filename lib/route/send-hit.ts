@@ -5,7 +5,7 @@ import { contentRange, requestedRange } from '../http/ranges.ts'
 import type { Announcer } from './announce.ts'
 import { fieldOf, hasConditions } from './conditions.ts'
 import { kExchange, type Decoded, type ExchangeState } from './exchange.ts'
-import { bodyOf, representationFor, type Representation } from './representation.ts'
+import { bodyOf, CodingMemory, representationFor, type Representation } from './representation.ts'
 import { setFieldsOfBytes, setNotModifiedFields, setStoredFields } from './stored-reply.ts'
 import type { StoredResponse } from '../stored-entry.ts'
 import type { Turn } from './turn.ts'
@@ -21,6 +21,7 @@ const SENT = { outcome: 'sent' } as const
 /** Sends what is stored: all of it, a part, or word that the client's copy is still good. */
 export class HitSender {
   readonly #announcer: Announcer
+  readonly #codings = new CodingMemory()
   /** Whether other `onSend` hooks may change what a hit sends; known when all hooks are. */
   mayBeTransformed = true
 
@@ -29,19 +30,23 @@ export class HitSender {
   }
 
   send (turn: Turn, found: Served): void {
-    const { request, reply } = turn
+    const { request } = turn
     const { response } = found
     if (response.coded !== undefined || hasConditions(request.headers)) {
       if (response.coded === undefined && isCurrent(request, response)) this.#sendNotModified(turn, found)
       else this.#sendSelected(turn, found)
       return
     }
+    this.#sendWhole(turn, found)
+  }
+
+  #sendWhole ({ request, reply }: Turn, found: Served): void {
+    const { response } = found
     request[kExchange] = found
     setStoredFields(reply, response)
     this.#announce(reply, found)
-    const body = response.body.length === 0 ? undefined : response.body
     // A hook may write into the bytes it is given; where there is no other hook, `finish` adds them.
-    void reply.send(this.mayBeTransformed && body !== undefined ? Buffer.from(body) : undefined)
+    void reply.send(this.mayBeTransformed && response.body.length > 0 ? Buffer.from(response.body) : undefined)
   }
 
   /** Runs as the last `onSend` of a hit. What was stored was stored after other such hooks had run. */
@@ -76,26 +81,24 @@ export class HitSender {
     return bodyOf(representation)
   }
 
-  #sendNotModified ({ request, reply }: Pick<Turn, 'request' | 'reply'>, found: Served): void {
+  #sendNotModified ({ request, reply }: Turn, found: Served): void {
     request[kExchange] = SENT
     setNotModifiedFields(reply, found.response)
     this.#announce(reply, found)
     void reply.send()
   }
 
-  #sendSelected ({ request, reply }: Turn, found: Served): void {
-    const representation = representationFor(found.response, request.headers)
+  #sendSelected (turn: Turn, found: Served): void {
+    const { request, reply } = turn
+    const representation = representationFor(found.response, request.headers, this.#codings.accepts)
     const { response, bytes } = representation
     const answer = answerTo(request, representation)
     if (answer === 'whole' && representation.decoding === undefined) {
-      request[kExchange] = found
-      setStoredFields(reply, response)
-      this.#announce(reply, found)
-      void reply.send(response.body.length === 0 ? undefined : Buffer.from(response.body))
+      this.#sendWhole(turn, found)
       return
     }
     if (answer === 'not-modified') {
-      this.#sendNotModified({ request, reply }, { ...found, response })
+      this.#sendNotModified(turn, { ...found, response })
       return
     }
     const part = typeof answer === 'object' ? response.body.subarray(answer.from, answer.to + 1) : 'none'

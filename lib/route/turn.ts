@@ -27,7 +27,7 @@ export function asking ({ request, reply, admitted, askedAt }: Turn): Asking {
 /** However the answer ends, those who wait for the run hear of it. */
 export function endWithAnswer (run: Run, reply: FastifyReply, onHijack: () => void): void {
   // What is written past Fastify is not seen here. A client that has gone does not end the handler.
-  reply.raw.once('close', () => { if (reply.sent) run.settle({ how: 'failed' }) })
+  reply.raw.once('close', () => { if (reply.sent && !run.goesOn) run.settle({ how: 'failed' }) })
   const { hijack } = reply
   reply.hijack = function () {
     onHijack()
