@@ -17,7 +17,7 @@ export interface Representation {
 }
 
 /** What was compressed when it was stored, for clients that do not accept that, is what it was before (RFC 9110 section 12.5.3). */
-export function representationFor (response: StoredResponse, headers: RequestHeaders, accepts = acceptsCoding): Representation {
+export function representationFor (response: StoredResponse, headers: RequestHeaders, accepts: CodingMemory['accepts'] = acceptsCoding): Representation {
   const accepted = selectingValue(headers, 'accept-encoding')
   const isAccepted = accepted !== null && response.coded !== undefined && accepts(accepted, response.coded.coding)
   return isAccepted ? { response, decoding: undefined, bytes: response.body.length } : identityOf(response)
