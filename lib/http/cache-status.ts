@@ -30,7 +30,6 @@ export type NotStoredReason =
   | 'private'
   | 'no-cache'
   | 'vary'
-  | 'partial'
   | 'nonce'
   | 'invalid-field'
   | 'trailers'

@@ -12,13 +12,6 @@ export function acceptsCoding (acceptEncoding: string | undefined, coding: strin
   return (weights.get(canonical(coding)) ?? weights.get('*') ?? 0) > 0
 }
 
-/** Whether a body without a coding may be sent: unless the field forbids it, by `identity;q=0` or by `*;q=0` alone. */
-export function acceptsIdentity (acceptEncoding: string | undefined): boolean {
-  if (acceptEncoding === undefined) return true
-  const weights = parseAcceptEncoding(acceptEncoding)
-  return (weights.get('identity') ?? weights.get('*') ?? 1) > 0
-}
-
 /** The weights by coding. Malformed members are left out; of two for one coding the lower counts. */
 function parseAcceptEncoding (field: string): Map<string, number> {
   const weights = new Map<string, number>()

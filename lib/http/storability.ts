@@ -31,7 +31,6 @@ export function refusalToStore (response: ResponseHeaders, request: RequestHeade
   if (response['set-cookie'] !== undefined) return 'set-cookie'
   // A token by another name is no less for one client.
   if (Object.keys(response).some((name) => requestFieldRole(name) === 'credential' && !OF_THE_HOP.has(name))) return 'credentials'
-  if (status === 206) return 'partial'
   if (response.trailer !== undefined) return 'trailers'
   if (mediaType(response) === 'text/event-stream') return 'event-stream'
   return cachingRefusal(cachingDirectives(response, targetedFields), { status, mayBeValidated }) ?? varyRefusal(response, request) ?? nonceRefusal(response)

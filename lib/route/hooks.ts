@@ -108,6 +108,8 @@ export class RouteHooks {
         return
       case 'sent':
         request[kExchange] = FAILED
+        // The HEAD route that Fastify adds says 0, which would be the length of the GET (RFC 9110 section 8.6).
+        if (request.method === 'HEAD') reply.removeHeader('content-length')
         done(null)
         return
       case 'bypass':

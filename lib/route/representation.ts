@@ -68,7 +68,7 @@ export function codedEtag (etag: string, coding: Coding): string {
 
 /** The Vary field with one more name. */
 export function withVary (field: number | string | readonly string[] | undefined, name: string): string {
-  if (field === undefined) return name
+  if (field === undefined || field === '') return name
   const text = fieldText(field)
   return text.toLowerCase().split(',').some((member) => member.trim() === name) ? text : `${text}, ${name}`
 }

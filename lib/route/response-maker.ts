@@ -57,18 +57,28 @@ export class ResponseMaker {
   }
 
   /** Before the body is known: the header fields are sent before that of a stream is. */
-  begin (known: Omit<Candidate, 'sent' | 'coding'>): Candidate {
+  begin (known: Omit<Candidate, 'sent' | 'coding'>, { isStream }: { isStream: boolean }): Candidate {
     const { request, reply, status, headers } = known
     const coding = mayCompress(status, headers) ? this.#policy.compress : undefined
-    this.#addFields(request, reply, { headers, coding })
+    this.#addFields(request, reply, { headers, coding, isStream })
     return { ...known, sent: reply.getHeaders() as ResponseHeaders, coding }
   }
 
   /** What clients are told about a response that is stored, hit or not. */
-  #addFields (request: FastifyRequest, reply: FastifyReply, { headers, coding }: { headers: ResponseHeaders, coding: Coding | undefined }): void {
+  #addFields (request: FastifyRequest, reply: FastifyReply, { headers, coding, isStream }: { headers: ResponseHeaders, coding: Coding | undefined, isStream: boolean }): void {
     if (coding !== undefined) reply.header('vary', withVary(headers.vary, 'accept-encoding'))
-    if (this.#policy.downstream === undefined) return
-    for (const [name, value] of downstreamFields(this.#policy, { headers, tags: this.#tags(request, reply) })) reply.header(name, value)
+    // Of a stream it is not known yet whether it is stored.
+    if (this.#policy.downstream === undefined || (isStream && this.#policy.storeIf !== undefined)) return
+    for (const [name, value] of downstreamFields(this.#policy, { headers: reply.getHeaders() as ResponseHeaders, tags: this.#tags(request, reply) })) reply.header(name, value)
+  }
+
+  /** It is not stored after all: nobody is told how long it may be kept. */
+  takeBack ({ reply, headers, sent }: Candidate): void {
+    if (reply.raw.headersSent) return
+    for (const [name, value] of changedFields(headers, sent) ?? []) {
+      if (value === null) reply.removeHeader(name)
+      else reply.header(name, value)
+    }
   }
 
   make (candidate: Candidate, payload: string | Buffer | null): Made {

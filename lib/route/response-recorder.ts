@@ -79,7 +79,7 @@ export class ResponseRecorder {
   record (request: FastifyRequest, reply: FastifyReply, sent: unknown): Recorded {
     const payload = unwrapResponse(reply, sent)
     try {
-      const candidate = this.#candidate(request, reply)
+      const candidate = this.#candidate(request, reply, { isStream: isStream(payload) })
       return typeof candidate === 'string' ? { payload, stored: this.#refuse(request, reply, candidate) } : this.#recordBody(candidate, payload)
     } catch (fault) {
       this.#warn(fault)
@@ -104,7 +104,7 @@ export class ResponseRecorder {
     run.settle({ how: 'uncacheable' })
   }
 
-  #candidate (request: FastifyRequest, reply: FastifyReply): Candidate | NotStoredReason {
+  #candidate (request: FastifyRequest, reply: FastifyReply, body: { isStream: boolean }): Candidate | NotStoredReason {
     const exchange = request[kExchange] as Miss
     if (request.method === 'HEAD') return 'head'
     const { statusCode: status } = reply
@@ -121,7 +121,7 @@ export class ResponseRecorder {
     if (planned === undefined) return 'ttl'
     const unkeyed = this.#audit?.refusal(request, reply)
     if (unkeyed !== undefined) return unkeyed
-    return this.#maker.begin({ request, reply, status, exchange, headers, planned })
+    return this.#maker.begin({ request, reply, status, exchange, headers, planned }, body)
   }
 
   #mayStillStore (request: FastifyRequest, { admitted }: Miss, headers: ResponseHeaders): boolean {
@@ -170,8 +170,12 @@ export class ResponseRecorder {
   }
 
   /** What comes of the response, for those who wait for it and those who come later. */
-  #end ({ exchange: { admitted, run }, request, reply }: Candidate, made: Made): true | NotStoredReason {
-    if (made.stored !== true) return this.#refuse(request, reply, made.stored)
+  #end (candidate: Candidate, made: Made): true | NotStoredReason {
+    const { exchange: { admitted, run }, request, reply } = candidate
+    if (made.stored !== true) {
+      this.#maker.takeBack(candidate)
+      return this.#refuse(request, reply, made.stored)
+    }
     const { response } = made
     this.#uncacheable.forget(admitted.key, request.headers)
     // Who waits would not be given what was invalidated meanwhile, and would ask anew one after another.
@@ -213,6 +217,10 @@ export class ResponseRecorder {
   #warn (fault: unknown): void {
     this.#warnings.once({ outcome: 'miss', reason: 'function-error', fault }, 'responses are not stored because an option function failed')
   }
+}
+
+function isStream (payload: unknown): boolean {
+  return typeof payload === 'object' && payload !== null && !Buffer.isBuffer(payload)
 }
 
 /** A response that is not stored tells nevertheless by what it was selected. */

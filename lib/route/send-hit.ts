@@ -54,7 +54,10 @@ export class HitSender {
     // Once: when sending fails, what an error handler sends next is its own.
     request[kExchange] = FAILED
     const { response, part, decoded } = found
-    if (part === 'none') return decoded === undefined ? undefined : this.#asDecoded(reply, payload, decoded)
+    if (part === 'none') {
+      if (request.method === 'HEAD') setLengthOfHead(reply, response)
+      return decoded === undefined ? undefined : this.#asDecoded(reply, payload, decoded)
+    }
     const body = part ?? (response.body.length === 0 ? undefined : response.body)
     if (!this.mayBeTransformed) return body
     // Where a hook chose another status, such as 304, its answer stands.
@@ -126,6 +129,11 @@ export class HitSender {
     else if (found.collapsed !== undefined) this.#announcer.collapsed(reply, found.collapsed, { response, key, now: at })
     else this.#announcer.hit(reply, { response, key, now: at })
   }
+}
+
+/** The HEAD route that Fastify adds counts the bytes of what it is given, none here: those of the GET count (RFC 9110 section 8.6). */
+function setLengthOfHead (reply: FastifyReply, { coded, status }: StoredResponse): void {
+  if (coded !== undefined && reply.statusCode === status) reply.header('content-length', String(coded.bytes))
 }
 
 /** The usual condition, and nothing else: the copy that the client has is this one. The rest of the rules is in `answerTo`. */

@@ -116,7 +116,6 @@ inEveryStore('who waits is given no field that belongs to the exchange of the on
   await site.arrived(2)
   reply.headers({
     'x-own': 'kept',
-    date: 'Tue, 01 Jan 2030 00:00:00 GMT',
     traceparent: '00-leader-01',
     'server-timing': 'db;dur=53',
     'ratelimit-reset': '17',
@@ -133,7 +132,6 @@ inEveryStore('who waits is given no field that belongs to the exchange of the on
     hook: field('x-mine'),
     leaders: ['traceparent', 'server-timing', 'ratelimit-reset', 'x-handled-for', 'set-cookie'].map((name) => field(name)).filter((value) => value !== undefined)
   }, { text: 'made once', own: 'kept', id: 'id-of-waiter', left: '99', hook: 'waiter', leaders: [] })
-  t.not(field('date'), 'Tue, 01 Jan 2030 00:00:00 GMT')
   t.equal(field('age'), '0')
 })
 

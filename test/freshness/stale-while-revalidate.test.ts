@@ -132,7 +132,7 @@ test('a HEAD request gets the fields of the old response, and what it starts is 
   t.match(said(await site.ask('/')), { text: 'made 2', cache: 'HIT' })
 })
 
-test('a client that has a copy gets the whole old response, and the refresh asks for a whole new one', async (t) => {
+test('a client that has a copy, or wants a part, is answered from the old response, and the refresh asks for a whole new one', async (t) => {
   const site = await scene(t, (app, origin) => {
     app.get('/', cached({ staleWhileRevalidate: '1m' }), origin.handler)
   })
@@ -142,10 +142,17 @@ test('a client that has a copy gets the whole old response, and the refresh asks
     return `made ${run}`
   })
   await site.ask('/')
-  site.pass(MINUTE_MS + 3000)
-  t.match(said(await site.ask('/', { headers: { 'if-none-match': '"1"', range: 'bytes=0-1' } })), { status: 200, text: 'made 1', cache: 'STALE' })
-  await filled(2, site)
-  t.match(said(await site.ask('/')), { status: 200, text: 'made 2', cache: 'HIT' })
+  const asked: Array<{ headers: Record<string, string>, status: number, part: (whole: string) => string }> = [
+    { headers: { 'if-none-match': '"1"', range: 'bytes=0-1' }, status: 304, part: () => '' },
+    { headers: { 'if-none-match': '"0"' }, status: 200, part: (whole) => whole },
+    { headers: { range: 'bytes=0-3' }, status: 206, part: (whole) => whole.slice(0, 4) }
+  ]
+  for (const [index, { headers, status, part }] of asked.entries()) {
+    site.pass(MINUTE_MS + 3000)
+    t.match(said(await site.ask('/', { headers })), { status, text: part(`made ${index + 1}`), cache: 'STALE' })
+    await filled(index + 2, site)
+    t.match(said(await site.ask('/')), { status: 200, text: `made ${index + 2}`, cache: 'HIT' })
+  }
 })
 
 test('variants of a response are refreshed each for itself', async (t) => {

@@ -21,7 +21,10 @@ test('what a response says of its stale use counts more than the route (RFC 5861
     // Somebody meant to bound it.
     ['stale-while-revalidate, stale-if-error=""', ROUTE, 0, 0],
     ['stale-while-revalidate=-1, stale-if-error=1.5', ROUTE, 0, 0],
-    ['stale-while-revalidate=1, stale-while-revalidate=1', ROUTE, 0, 2000],
+    ['stale-while-revalidate=1, stale-while-revalidate=2', ROUTE, 0, 2000],
+    // Said twice, it is said.
+    ['stale-while-revalidate=1, stale-while-revalidate=1', ROUTE, 1000, 2000],
+    ['stale-while-revalidate=7, stale-if-error=8, stale-while-revalidate="7"', ROUTE, 7000, 8000],
     // Malformed as a whole, it says nothing; such a response is not stored anyway.
     ['stale-while-revalidate=7;', ROUTE, 1000, 2000],
     ['must-revalidate', ROUTE, 0, 0],

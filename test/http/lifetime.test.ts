@@ -171,12 +171,19 @@ test('a response is as old as Age or Date say, whichever is more, and as the tim
   t.equal(initialAgeMs({ date: inSeconds(0) }, { now: NOW + 1000, delayMs: 0 }), 1000)
 })
 
-test('of a list in Age the first member counts, and what is no number is ignored (RFC 9111 section 5.1)', async (t) => {
-  const table: Array<[ResponseHeaders[string], number]> = [
-    ['7200,0', 7200], ['7200, 0', 7200], [['7200', '0'], 7200], ['0, 7200', 0], [['0', '7200'], 0], ['3600 , x', 3600],
-    ['abc', 0], ['', 0], ['-7200', 0], ['7200.0', 0], ['7200;foo=bar', 0], ['7200;foo=1', 0], ['"7200"', 0], ['x, 7200', 0], ['1e3', 0]
+test('an Age that is not one number makes a response older than any lifetime: nobody knows how old it is (RFC 9111 section 4.2.1)', async (t) => {
+  const longest = lifetime({ 'cache-control': `max-age=${'9'.repeat(30)}` })
+  const ages: Array<ResponseHeaders[string]> = [
+    '7200,0', '7200, 0', ['7200', '0'], '0, 7200', ['0', '7200'], '0, 0', ['0', '0'], '3600 , x',
+    'abc', '', '-7200', '7200.0', '7200;foo=bar', '7200;foo=1', '"7200"', 'x, 7200', '1e3', '0x5', '+5'
   ]
-  for (const [age, seconds] of table) t.equal(initialAgeMs({ age }, { now: NOW, delayMs: 0 }), seconds * 1000, JSON.stringify(age))
+  for (const age of ages) {
+    for (const date of [undefined, inSeconds(0), inSeconds(-5)]) {
+      const headers = date === undefined ? { age } : { age, date }
+      t.ok(initialAgeMs(headers, { now: NOW, delayMs: 0 }) >= longest!, JSON.stringify(headers))
+    }
+  }
+  for (const [age, seconds] of [['0', 0], ['7200', 7200], ['007', 7], [5, 5]] as const) t.equal(initialAgeMs({ age }, { now: NOW, delayMs: 0 }), seconds * 1000, JSON.stringify(age))
 })
 
 test('only public, must-revalidate and s-maxage allow others than who asked with credentials (RFC 9111 section 3.5)', async (t) => {

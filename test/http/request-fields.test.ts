@@ -16,7 +16,7 @@ const STEERING = [
 /** What browsers, proxies and caches send with everybody's requests: with one of these as a credential nothing would ever be shared. */
 const HARMLESS = [
   'host', 'user-agent', 'accept', 'accept-encoding', 'accept-language', 'cache-control', 'pragma', 'connection', 'referer', 'origin', 'range', 'if-none-match', 'if-modified-since', 'if-match', 'content-type', 'dnt', 'priority', 'te', 'upgrade-insecure-requests', 'save-data',
-  'sec-fetch-user', 'sec-fetch-mode', 'sec-fetch-dest', 'sec-fetch-site', 'sec-ch-ua', 'sec-ch-ua-mobile', 'sec-ch-ua-platform', 'sec-ch-ua-full-version-list', 'sec-ch-prefers-color-scheme', 'sec-gpc', 'x-forwarded-for', 'x-real-ip', 'forwarded', 'via', 'cf-ray', 'cf-connecting-ip', 'cf-ipcountry',
+  'sec-fetch-user', 'sec-fetch-mode', 'sec-fetch-dest', 'sec-fetch-site', 'sec-ch-ua', 'sec-ch-ua-mobile', 'sec-ch-ua-platform', 'sec-ch-ua-full-version-list', 'sec-ch-prefers-color-scheme', 'sec-gpc', 'x-forwarded-for', 'x-real-ip', 'via', 'cf-ray', 'cf-connecting-ip', 'cf-ipcountry',
   'x-request-id', 'x-correlation-id', 'x-amzn-trace-id', 'x-cloud-trace-context', 'traceparent', 'tracestate', 'x-requested-with', 'accept-version', 'expect', 'idempotency-key', 'purpose', 'x-purpose', 'cdn-loop', 'x-envoy-attempt-count', 'x-client-version', 'access-control-request-method', 'access-control-request-headers'
 ]
 
@@ -40,6 +40,11 @@ test('fields of a body or of another protocol are known as such (PortSwigger, fa
   t.equal(requestFieldRole('content-length'), 'content')
   t.equal(requestFieldRole('transfer-encoding'), 'content')
   t.equal(requestFieldRole('upgrade'), 'upgrade')
+})
+
+test('Forwarded has a role of its own: some of its parts steer, and it is no secret (RFC 7239)', async (t) => {
+  t.equal(requestFieldRole('forwarded'), 'forwarded')
+  t.notOk(isSecretField('forwarded'))
 })
 
 test('what everybody sends has no role', async (t) => {

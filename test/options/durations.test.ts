@@ -72,7 +72,7 @@ test('a ttl that is no known name is refused with the names there are, the own o
     const where = { route: 'config.cache of GET /items/:id', defaults: 'defaults in the options of fastify-response-cache', namespaces: 'namespaces.n in the options of fastify-response-cache' }[place]
     await t.rejects(appWithRoute(t, place === 'route' ? 'blnk' : 60, { plugin }), {
       code: 'RESPONSE_CACHE_ERR_OPTION_INVALID',
-      message: `Invalid option "ttl" in ${where}: ${DURATION}, ${NAMES}, 'blink', or a valid Date, or { until: 'midnight' } or { until: '09:30', timeZone: 'Europe/Berlin' }, or one of these by status such as { 200: '5m', 404: '10s' }, got "blnk" (string).`
+      message: `Invalid option "ttl" in ${where}: ${DURATION}, ${NAMES}, 'blink', or a valid Date, or { until: 'midnight' } or { until: '09:30', timeZone: 'Europe/Berlin' }, or 'http', or { http: true, heuristic: '1d' }, or one of these by status such as { 200: '5m', 404: '10s' }, got "blnk" (string).`
     })
   }
 })

@@ -25,7 +25,11 @@ const routeOptions: RouteCacheOptions = {
   hook: 'preHandler',
   unguarded: false,
   statusCodes: [200, 404],
-  maxBytes: 1000
+  maxBytes: 1000,
+  revalidate: '10m',
+  obeyRequestDirectives: () => false,
+  downstream: { tags: 'surrogate-key' },
+  compress: 'br'
 }
 
 const pluginOptions: ResponseCacheOptions = {
@@ -40,6 +44,7 @@ const pluginOptions: ResponseCacheOptions = {
   logger: { info () {}, warn () {} },
   user: () => undefined,
   name: 'api',
+  targetedFields: ['CDN-Cache-Control'],
   debugHeaders: true
 }
 
@@ -68,7 +73,7 @@ test('the options of the plugin, of a route and of the client are never changed'
 })
 
 test('createCache does not change its options', async (t) => {
-  const { user, name, debugHeaders, ...options } = pluginOptions
+  const { user, name, targetedFields, debugHeaders, ...options } = pluginOptions
   await using cache = createCache(deepFreeze(structuredCloneWithFunctions(options)))
   t.equal(await cache.set('user:1', 1), true)
 })
@@ -98,6 +103,19 @@ test('what a caller changes in its options afterwards changes nothing', async (t
   t.match(await secondStatus(app, request), /^hit/, 'lists of the route')
   t.match(await secondStatus(app, { url: '/later' }), /^hit/, 'defaults')
   t.match(await secondStatus(app, { url: '/later-in-n' }), /^hit/, 'namespaces')
+})
+
+test('what a caller changes inside of downstream and targetedFields afterwards changes nothing', async (t) => {
+  const own = { maxAge: 60 as unknown }
+  const general = { maxAge: 60 as unknown }
+  const targetedFields = ['x-cache-control']
+  const app = await appWithRoute(t, { ttl: 60, downstream: own }, { plugin: { targetedFields, defaults: { ttl: 60, downstream: general as object } } })
+  own.maxAge = general.maxAge = 'no duration'
+  targetedFields[0] = 'other'
+  app.get('/later', { config: { cache: true } }, async () => 'x')
+  app.get('/targeted', { config: { cache: 'http' } }, async (request, reply) => reply.headers({ 'x-cache-control': 'max-age=60' }).send('x'))
+  for (const url of ['/items/1', '/later']) t.equal((await app.inject(url)).headers['cache-control'], 'public, max-age=60', url)
+  t.match(await secondStatus(app, { url: '/targeted' }), /^hit/)
 })
 
 /** A copy of the plain objects and lists in a value; functions stay what they are. */

@@ -9,6 +9,8 @@ const PREFIX = 'expected a string of 1 to 64 letters, digits, "_", ".", ":", "-"
 const WHOLE = 'expected a whole number above 0'
 const MS = 'expected a number of milliseconds, 0 or more'
 const TOKEN = 'expected a token such as \'my-api\' (RFC 9211 section 2)'
+const FIELDS = 'expected a list of header field or cookie names such as [\'accept-language\']'
+const AUDIT = 'expected \'warn\' or \'refuse\''
 const STORE = 'expected an object with the methods get, set, delete, expire, ttlMs, ping, connect and close'
 
 const nothing = (): undefined => undefined
@@ -29,7 +31,9 @@ const accepted: Record<string, unknown[]> = {
   logger: [console, { info () {}, warn () {} }],
   user: [() => 'me', () => undefined],
   name: ['api', 'my-api.example:8080', '*'],
-  debugHeaders: [true, false]
+  debugHeaders: [true, false],
+  targetedFields: [[], ['CDN-Cache-Control'], ['my-cache-control', 'Surrogate-Control'], Object.freeze(['CDN-Cache-Control'])],
+  audit: ['warn', 'refuse', undefined]
 }
 
 const refused: Record<string, Array<[value: unknown, text: string]>> = {
@@ -50,7 +54,9 @@ const refused: Record<string, Array<[value: unknown, text: string]>> = {
   store: [[{}, `${STORE}, got an object of type Object`], [new Map(), `${STORE}, got an object of type Map`], ['memory', `${STORE}, got "memory" (string)`], [{ ...store, ping: undefined }, `${STORE}, got an object of type Object`]],
   user: [['sub', 'expected a function, got "sub" (string)'], [true, 'expected a function, got true (boolean)']],
   name: [['', `${TOKEN}, got "" (string)`], ['my api', `${TOKEN}, got "my api" (string)`], ['1api', `${TOKEN}, got "1api" (string)`], ['é', `${TOKEN}, got "é" (string)`], [7, `${TOKEN}, got 7 (number)`]],
-  debugHeaders: [['yes', 'expected true or false, got "yes" (string)'], [0, 'expected true or false, got 0 (number)']]
+  debugHeaders: [['yes', 'expected true or false, got "yes" (string)'], [0, 'expected true or false, got 0 (number)']],
+  targetedFields: [['CDN-Cache-Control', `${FIELDS}, got "CDN-Cache-Control" (string)`], [['CDN-Cache-Control: max-age'], `${FIELDS}, got an array of 1`], [[''], `${FIELDS}, got an array of 1`], [[5], `${FIELDS}, got an array of 1`], [false, `${FIELDS}, got false (boolean)`]],
+  audit: [[true, `${AUDIT}, got true (boolean)`], [false, `${AUDIT}, got false (boolean)`], ['error', `${AUDIT}, got "error" (string)`], ['Warn', `${AUDIT}, got "Warn" (string)`]]
 }
 
 for (const [name, values] of Object.entries(accepted)) {
@@ -68,7 +74,7 @@ function optionsWith (path: string, value: unknown): Record<string, unknown> {
 for (const [path, values] of Object.entries(refused)) {
   test(`the plugin and createCache refuse a wrong ${path} and say what they expected, what came and where`, async (t) => {
     const [outer, inner] = path.split('.')
-    const isForBoth = !['user', 'name', 'debugHeaders'].includes(path)
+    const isForBoth = !['user', 'name', 'debugHeaders', 'targetedFields', 'audit'].includes(path)
     for (const [value, text] of values) {
       const options = optionsWith(path, value)
       for (const where of isForBoth ? [WHERE, 'createCache()'] : [WHERE]) {
@@ -82,6 +88,16 @@ for (const [path, values] of Object.entries(refused)) {
     }
   })
 }
+
+test('targeted fields count in the order they are named in, in any case, and none but them', async (t) => {
+  const fields = { 'cache-control': 'max-age=1', 'fastify-cache-control': 'max-age=2', 'cdn-cache-control': 'max-age=3', 'my-cache-control': 'max-age=4' }
+  for (const [targetedFields, seconds] of [[undefined, 2], [[], 1], [['CDN-Cache-Control'], 3], [['cdn-cache-control', 'MY-Cache-Control'], 3], [['My-Cache-Control', 'cdn-cache-control'], 4], [['x-other'], 1]] as const) {
+    const app = await appWith(t, { targetedFields, clock: () => 0 })
+    app.get('/', { config: { cache: 'http' } }, async (request, reply) => reply.headers(fields).send('x'))
+    await app.inject('/')
+    t.equal((await app.inject('/')).headers['cache-status'], `fastify-response-cache; hit; ttl=${seconds}`, String(targetedFields))
+  }
+})
 
 test('a node-redis client is taken as it is, connected or not', async (t) => {
   const client = createClient({ url: 'redis://127.0.0.1:1' })

@@ -1,12 +1,12 @@
 import fc from 'fast-check'
 import { test } from 'tap'
-import { isStorableStatus, jittered, ownTtl, parseLifetime, parseTtl, plannedMs, statusesOf, ttlExpected } from '../../lib/options/ttl.ts'
+import { isHttpTtl, isStorableStatus, jittered, ownTtl, parseLifetime, parseTtl, plannedMs, statusesOf, ttlExpected, type PlannedTtl } from '../../lib/options/ttl.ts'
 
 const ttls = new Map([['short', 60_000], ['blink', 2000]])
 const where = 'config.cache of GET /'
 const DURATION = 'seconds as a number (300) or a string with a unit (\'500ms\', \'30s\', \'5m\', \'1h\', \'1d\'), from 0 to ten years'
 const LIFETIME = `${DURATION}, or one of 'short', 'blink', or a valid Date, or { until: 'midnight' } or { until: '09:30', timeZone: 'Europe/Berlin' }`
-const TTL = `${LIFETIME}, or one of these by status such as { 200: '5m', 404: '10s' }`
+const TTL = `${LIFETIME}, or 'http', or { http: true, heuristic: '1d' }, or one of these by status such as { 200: '5m', 404: '10s' }`
 const UNTIL = '\'midnight\', a time from \'00:00\' to \'23:59\', or a valid Date'
 const noon = Date.parse('2026-11-21T12:00:00Z')
 
@@ -14,7 +14,12 @@ const noon = Date.parse('2026-11-21T12:00:00Z')
 function next (until: string, timeZone: string | undefined, now: string | number): string {
   const ttl = timeZone === undefined ? { until } : { until, timeZone }
   const planned = parseTtl(ttl, ttls, where)(typeof now === 'number' ? now : Date.parse(now), 200)
-  return planned.kind === 'until' ? new Date(planned.at).toISOString() : `for ${planned.ms}`
+  return planned.kind === 'until' ? new Date(planned.at).toISOString() : `not until a moment, but ${planned.kind}`
+}
+
+/** The milliseconds of a ttl that header fields have no say in. */
+function lastingMs (planned: PlannedTtl, now: number): number {
+  return planned.kind === 'http' ? NaN : plannedMs(planned, now)
 }
 
 function refusal (parse: () => unknown): string {
@@ -61,7 +66,7 @@ test('durations and names of the option ttls are lifetimes for every status', as
 test('a Date is the moment until which it is fresh, and one in the past means: do not store', async (t) => {
   for (const [date, ms] of [[new Date(noon + 1500), 1500], [new Date(noon), 0], [new Date(noon - 1), 0], [new Date(0), 0]] as const) {
     for (const ttl of [date, { until: date }, { until: date, timeZone: 'Europe/Berlin' }]) {
-      t.equal(plannedMs(parseTtl(ttl, ttls, where)(noon, 200), noon), ms)
+      t.equal(lastingMs(parseTtl(ttl, ttls, where)(noon, 200), noon), ms)
       t.equal(plannedMs(parseLifetime(ttl, ttls, where)(noon), noon), ms)
       t.equal(statusesOf(ttl), undefined)
     }
@@ -70,8 +75,8 @@ test('a Date is the moment until which it is fresh, and one in the past means: d
 
 test('what was begun before a wall-clock time and is ready after it is not stored', async (t) => {
   const planned = parseTtl({ until: 'midnight', timeZone: 'UTC' }, ttls, where)(Date.parse('2026-11-21T23:59:59.900Z'), 200)
-  t.equal(plannedMs(planned, Date.parse('2026-11-21T23:59:59.950Z')), 50)
-  t.equal(plannedMs(planned, Date.parse('2026-11-22T00:00:00.100Z')), 0)
+  t.equal(lastingMs(planned, Date.parse('2026-11-21T23:59:59.950Z')), 50)
+  t.equal(lastingMs(planned, Date.parse('2026-11-22T00:00:00.100Z')), 0)
 })
 
 test('lifetimes are whole milliseconds, also by a clock that has fractions', async (t) => {
@@ -192,9 +197,67 @@ test('a ttl by status gives each status its own, and 0 to all that are not liste
   t.strictSame(planned(203), { kind: 'for', ms: 2000 })
   t.strictSame(planned(404), { kind: 'until', at: noon + 5 })
   t.strictSame(planned(410), { kind: 'until', at: noon + 12 * 3_600_000 })
-  for (const status of [301, 500, 201, 206, 0, NaN]) t.equal(plannedMs(planned(status), noon), 0, String(status))
+  for (const status of [301, 500, 201, 206, 0, NaN]) t.equal(lastingMs(planned(status), noon), 0, String(status))
   t.strictSame(statusesOf(ttl), new Set([200, 203, 301, 404, 410]))
   t.strictSame(parseTtl(Object.assign(Object.create(null), { 599: 1 }), ttls, where)(noon, 599), { kind: 'for', ms: 1000 })
+})
+
+test('with \'http\' the header fields of a response with any status decide, heuristically too where that is said', async (t) => {
+  for (const [ttl, heuristicMaxMs] of [
+    ['http', undefined], [{ http: true }, undefined], [{ http: true, heuristic: undefined }, undefined], [{ http: true, heuristic: '1d' }, 86_400_000],
+    [{ http: true, heuristic: 60 }, 60_000], [{ http: true, heuristic: 0 }, 0], [Object.assign(Object.create(null), { http: true }), undefined]
+  ] as const) {
+    const parsed = parseTtl(ttl, ttls, where)
+    for (const status of [200, 404, 500]) t.strictSame(parsed(noon, status), { kind: 'http', heuristicMaxMs })
+    t.ok(isHttpTtl(ttl))
+    t.equal(statusesOf(ttl), undefined)
+  }
+})
+
+test('a name that the option ttls gives to \'http\' does not take its place', async (t) => {
+  t.strictSame(parseTtl('http', new Map([['http', 5000]]), where)(noon, 200), { kind: 'http', heuristicMaxMs: undefined })
+})
+
+test('a status may leave its lifetime to the header fields, while others have their own', async (t) => {
+  const ttl = { 200: 'http', 203: { http: true, heuristic: '1m' }, 404: '10s' }
+  const parsed = parseTtl(ttl, ttls, where)
+  t.strictSame(parsed(noon, 200), { kind: 'http', heuristicMaxMs: undefined })
+  t.strictSame(parsed(noon, 203), { kind: 'http', heuristicMaxMs: 60_000 })
+  t.strictSame(parsed(noon, 404), { kind: 'for', ms: 10_000 })
+  t.strictSame(parsed(noon, 500), { kind: 'for', ms: 0 })
+  t.strictSame(statusesOf(ttl), new Set([200, 203, 404]))
+  t.notOk(isHttpTtl(ttl))
+})
+
+const DURATION_GOT = `expected ${DURATION}, got`
+
+test('a wrong way to say \'http\' is refused', async (t) => {
+  for (const [ttl, text] of [
+    [{ http: false }, `INVALID Invalid option "http" in ttl in ${where}: expected true, got false (boolean).`],
+    [{ http: undefined }, `INVALID Invalid option "http" in ttl in ${where}: expected true, got undefined.`],
+    [{ http: undefined, heuristic: '1d' }, `INVALID Invalid option "http" in ttl in ${where}: expected true, got undefined.`],
+    [{ http: 'true' }, `INVALID Invalid option "http" in ttl in ${where}: expected true, got "true" (string).`],
+    [{ http: 1, heuristic: '1d' }, `INVALID Invalid option "http" in ttl in ${where}: expected true, got 1 (number).`],
+    [{ http: true, heuristic: '300' }, `INVALID Invalid option "heuristic" in ttl in ${where}: ${DURATION_GOT} "300" (string).`],
+    [{ http: true, heuristic: true }, `INVALID Invalid option "heuristic" in ttl in ${where}: ${DURATION_GOT} true (boolean).`],
+    [{ http: true, heuristic: 'short' }, `INVALID Invalid option "heuristic" in ttl in ${where}: ${DURATION_GOT} "short" (string).`],
+    [{ http: true, heuristics: '1d' }, `UNKNOWN Unknown option "heuristics" in ttl in ${where}. Did you mean "heuristic"?`],
+    [{ http: true, until: 'midnight' }, `UNKNOWN Unknown option "until" in ttl in ${where}. Known are: http, heuristic.`],
+    [{ http: true, 200: '5m' }, `UNKNOWN Unknown option "200" in ttl in ${where}. Known are: http, heuristic.`],
+    ['HTTP', `INVALID Invalid option "ttl" in ${where}: expected ${TTL}, got "HTTP" (string).`],
+    ['http ', `INVALID Invalid option "ttl" in ${where}: expected ${TTL}, got "http " (string).`],
+    [['http'], `INVALID Invalid option "ttl" in ${where}: expected ${TTL}, got an array of 1.`]
+  ] as const) {
+    t.equal(refusal(() => parseTtl(ttl, ttls, where)), text)
+  }
+  t.match(refusal(() => parseTtl({ 200: { http: false } }, ttls, where)), /^INVALID Invalid option "http" in 200 .* ttl in config\.cache of GET \/: expected true, got false \(boolean\)\.$/)
+  t.match(refusal(() => parseTtl({ 200: { http: true, heuristic: -1 } }, ttls, where)), /^INVALID Invalid option "heuristic" in 200 /)
+})
+
+test('what is no response has no header fields to say its lifetime', async (t) => {
+  for (const [ttl, got] of [['http', '"http" (string)'], [{ http: true }, 'an object of type Object'], [{ http: true, heuristic: '1d' }, 'an object of type Object']] as const) {
+    t.equal(refusal(() => parseLifetime(ttl, ttls, 'set()')), `INVALID Invalid option "ttl" in set(): expected ${LIFETIME}, got ${got}.`)
+  }
 })
 
 test('statuses that are never stored have no ttl', async (t) => {
@@ -275,7 +338,7 @@ test('what a caller changes in its ttl afterwards changes nothing', async (t) =>
   given[203] = 0
   until.until = '13:00'
   until.timeZone = 'Europe/Berlin'
-  t.strictSame([200, 203, 404].map((status) => plannedMs(parsed(noon, status), noon - 10)), [10, 300_000, 10])
+  t.strictSame([200, 203, 404].map((status) => lastingMs(parsed(noon, status), noon - 10)), [10, 300_000, 10])
   t.equal(plannedMs(single(noon), noon - 10), 10)
   t.strictSame(daily(noon, 200), { kind: 'until', at: Date.parse('2026-11-22') })
   t.strictSame(copy, { 200: { until: new Date(noon) }, 203: '5m', 404: new Date(noon) })

@@ -8,7 +8,7 @@ const ROUTE = 'config.cache of GET /items/:id'
 
 for (const [wrong, meant] of [
   ['namespace', 'namespaces'], ['ttl', 'ttls'], ['default', 'defaults'], ['Redis', 'redis'], ['debugHeader', 'debugHeaders'], ['timeout', 'timeouts'],
-  ['enable', 'enabled'], ['memmory', 'memory'], ['users', 'user'], ['log', 'logger'], ['NAME', 'name'], ['stores', 'store']
+  ['enable', 'enabled'], ['memmory', 'memory'], ['users', 'user'], ['log', 'logger'], ['NAME', 'name'], ['stores', 'store'], ['targetedField', 'targetedFields'], ['audits', 'audit']
 ] as const) {
   test(`the plugin option ${wrong} is refused, and ${meant} suggested`, async (t) => {
     await t.rejects(appWith(t, { [wrong]: 1 }), { code, message: wrong === 'log' ? `Unknown option "log" in ${PLUGIN}. Known are: ` : `Unknown option "${wrong}" in ${PLUGIN}. Did you mean "${meant}"?` })
@@ -18,7 +18,8 @@ for (const [wrong, meant] of [
 for (const [wrong, meant] of [
   ['varyByQueries', 'varyByQuery'], ['varyByHeader', 'varyByHeaders'], ['varyBycookies', 'varyByCookies'], ['varyUser', 'varyByUser'], ['tll', 'ttl'], ['TTL', 'ttl'],
   ['nameSpace', 'namespace'], ['statusCode', 'statusCodes'], ['maxbytes', 'maxBytes'], ['share', 'shared'], ['storeif', 'storeIf'], ['hooks', 'hook'],
-  ['keys', 'key'], ['skipIf', 'skip'], ['unguard', 'unguarded'], ['varybybody', 'varyByBody']
+  ['keys', 'key'], ['skipIf', 'skip'], ['unguard', 'unguarded'], ['varybybody', 'varyByBody'],
+  ['revalidation', 'revalidate'], ['obeyRequestDirective', 'obeyRequestDirectives'], ['downStream', 'downstream'], ['compression', 'compress']
 ] as const) {
   test(`the route option ${wrong} is refused, and ${meant} suggested`, async (t) => {
     await t.rejects(appWithRoute(t, { ttl: 60, [wrong]: true }), { code, message: `Unknown option "${wrong}" in ${ROUTE}. Did you mean "${meant}"?` })
@@ -26,13 +27,13 @@ for (const [wrong, meant] of [
 }
 
 test('a name that is like none is answered with all names', async (t) => {
-  await t.rejects(appWithRoute(t, { ttl: 60, compression: true }), {
+  await t.rejects(appWithRoute(t, { ttl: 60, strategy: true }), {
     code,
-    message: `Unknown option "compression" in ${ROUTE}. Known are: namespace, ttl, varyByUser, varyByQuery, varyByHeaders, varyByCookies, varyByBody, key, skip, shared, tags, invalidates, storeIf, hook, unguarded, statusCodes, maxBytes, lock, staleWhileRevalidate, staleIfError, refreshThrottle, softTimeout, hardTimeout, refreshAhead, adaptiveTtl, jitter, maxConcurrentFills.`
+    message: `Unknown option "strategy" in ${ROUTE}. Known are: namespace, ttl, varyByUser, varyByQuery, varyByHeaders, varyByCookies, varyByBody, key, skip, shared, tags, invalidates, storeIf, hook, unguarded, statusCodes, maxBytes, lock, staleWhileRevalidate, staleIfError, refreshThrottle, softTimeout, hardTimeout, refreshAhead, adaptiveTtl, jitter, maxConcurrentFills, revalidate, obeyRequestDirectives, downstream, compress.`
   })
   await t.rejects(appWith(t, { compression: true }), {
     code,
-    message: `Unknown option "compression" in ${PLUGIN}. Known are: redis, store, prefix, enabled, memory, ttls, namespaces, defaults, timeouts, clock, logger, invalidateOnWrite, user, name, debugHeaders, warm.`
+    message: `Unknown option "compression" in ${PLUGIN}. Known are: redis, store, prefix, enabled, memory, ttls, namespaces, defaults, timeouts, clock, logger, invalidateOnWrite, user, name, targetedFields, debugHeaders, warm, audit.`
   })
 })
 
@@ -41,6 +42,8 @@ test('unknown names inside of options are refused with the place they stand in',
     [{ memory: { maxByte: 1 } }, `Unknown option "maxByte" in memory in ${PLUGIN}. Did you mean "maxBytes"?`],
     [{ timeouts: { reed: 1 } }, `Unknown option "reed" in timeouts in ${PLUGIN}. Did you mean "read"?`],
     [{ defaults: { varyByQueries: [] } }, `Unknown option "varyByQueries" in defaults in ${PLUGIN}. Did you mean "varyByQuery"?`],
+    [{ defaults: { downstream: { sMaxage: 1 } } }, `Unknown option "sMaxage" in downstream in defaults in ${PLUGIN}. Did you mean "maxAge"?`],
+    [{ namespaces: { user: { downstream: { ttl: 1 } } } }, `Unknown option "ttl" in downstream in namespaces.user in ${PLUGIN}. Known are: maxAge, cdnMaxAge, tags.`],
     [{ namespaces: { user: { tll: 1 } } }, `Unknown option "tll" in namespaces.user in ${PLUGIN}. Did you mean "ttl"?`]
   ] as const) {
     await t.rejects(appWith(t, options), { code, message })
@@ -58,7 +61,7 @@ test('a name is refused even when its value is undefined', async (t) => {
 })
 
 test('createCache refuses what only a server needs', async (t) => {
-  for (const name of ['user', 'name', 'debugHeaders']) {
+  for (const name of ['user', 'name', 'debugHeaders', 'invalidateOnWrite', 'warm', 'targetedFields', 'audit']) {
     t.throws(() => createCache({ [name]: undefined }), { code, message: new RegExp(`^Unknown option "${name}" in createCache\\(\\)\\. `) })
   }
 })

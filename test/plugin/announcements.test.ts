@@ -7,16 +7,20 @@ import { stores } from './stores.ts'
 
 const now = Date.parse('2026-11-21T12:00:00.250Z')
 
+const OBEYS = { obeyRequestDirectives: true }
+
 /** The words of X-Cache and Cache-Status for the last of some requests to a route `/`. */
-async function announced (t: Test, { cache = {}, plugin = {}, requests = [{}], headers = {}, body = 'x' }: {
+async function announced (t: Test, { cache = {}, plugin = {}, requests = [{}], headers = {}, body = 'x', sent = 200 }: {
   cache?: RouteCacheOptions
   plugin?: ResponseCacheOptions
   requests?: RequestOptions[]
   headers?: Record<string, string>
   body?: string
+  /** The status. */
+  sent?: number
 }): Promise<Exchange> {
   const service = await serve(t, (app) => {
-    app.route({ method: ['GET', 'PUT'], url: '/', config: { cache }, handler: async (request, reply) => reply.headers(headers).send(body) })
+    app.route({ method: ['GET', 'PUT'], url: '/', config: { cache }, handler: async (request, reply) => reply.code(sent).headers(headers).send(body) })
   }, { cache: { clock: () => now, ...plugin } })
   let last: Exchange | undefined
   for (const request of requests) last = await service.get('/', request)
@@ -42,11 +46,17 @@ const words: Record<string, Parameters<typeof announced>[1] & { xCache: string, 
   'a response with no-cache': { headers: { 'cache-control': 'no-cache' }, xCache: 'MISS', status: 'fwd=uri-miss; detail=no-cache' },
   'a malformed Cache-Control': { headers: { 'cache-control': 'max-age="' }, xCache: 'MISS', status: 'fwd=uri-miss; detail=malformed-cache-control' },
   'a response that varies by everything': { headers: { vary: '*' }, xCache: 'MISS', status: 'fwd=uri-miss; detail=vary' },
-  'a part of a response': { headers: { 'content-range': 'bytes 0-0/1' }, xCache: 'MISS', status: 'fwd=uri-miss; detail=partial' },
+  'a part of a response': { sent: 206, requests: [{ headers: { range: 'bytes=0-0' } }], headers: { 'content-range': 'bytes 0-0/1' }, xCache: 'MISS', status: 'fwd=uri-miss; detail=status' },
+  'a Content-Range without a part': { headers: { 'content-range': 'bytes 0-0/1' }, xCache: 'MISS', status: 'fwd=uri-miss; stored' },
   'a response with a nonce': { headers: { 'content-security-policy': "script-src 'nonce-x'" }, xCache: 'MISS', status: 'fwd=uri-miss; detail=nonce' },
   'a ttl of 0': { cache: { ttl: 0 }, xCache: 'MISS', status: 'fwd=uri-miss; detail=ttl' },
   'a body that is too large': { cache: { maxBytes: 1 }, body: 'xx', xCache: 'MISS', status: 'fwd=uri-miss; detail=too-large' },
   'a storeIf that says no': { cache: { storeIf: () => false }, xCache: 'MISS', status: 'fwd=uri-miss; detail=store-if' },
+  'a request that wants a fresh response and is obeyed': { cache: OBEYS, requests: [{}, { headers: { 'cache-control': 'no-cache' } }], xCache: 'MISS', status: 'fwd=request; stored' },
+  'a request that takes what is stored and is obeyed': { cache: OBEYS, requests: [{}, { headers: { 'cache-control': 'only-if-cached' } }], xCache: 'HIT', status: 'hit; ttl=60' },
+  'a request with no-store that is obeyed': { cache: OBEYS, requests: [{}, { headers: { 'cache-control': 'no-store' } }], xCache: 'BYPASS', status: 'fwd=bypass; detail=no-store' },
+  'a request for what is stored, where nothing is': { cache: OBEYS, requests: [{ headers: { 'cache-control': 'only-if-cached' } }], sent: 504, xCache: 'MISS', status: 'detail=only-if-cached' },
+  'what a request asks of a cache that does not obey': { requests: [{}, { headers: { 'cache-control': 'no-store, no-cache, max-age=0, only-if-cached', pragma: 'no-cache' } }], xCache: 'HIT', status: 'hit; ttl=60' },
   'a store that fails': { plugin: { store: failingStore() }, xCache: 'MISS', status: 'fwd=miss; detail=store-error' }
 }
 
@@ -58,12 +68,30 @@ function failingStore (): NonNullable<ResponseCacheOptions['store']> {
 for (const [title, { xCache, status, ...situation }] of Object.entries(words)) {
   test(`X-Cache and Cache-Status have the documented words for ${title}`, async (t) => {
     const response = await announced(t, situation)
-    t.equal(response.status, 200)
+    t.equal(response.status, situation.sent ?? 200)
     t.equal(response.field('x-cache'), xCache)
     t.equal(response.field('cache-status'), `fastify-response-cache; ${status}`)
     t.equal(response.field('age'), xCache === 'HIT' ? '0' : undefined)
   })
 }
+
+test('X-Cache and Cache-Status have the documented words for an expired response: asked for, and found unchanged by its handler', async (t) => {
+  let present = now
+  const service = await serve(t, (app) => {
+    app.get('/taken', { config: { cache: { ttl: 60, staleIfError: '10m', obeyRequestDirectives: true } } }, async () => 'x')
+    app.get('/asked', { config: { cache: { ttl: 60, revalidate: '10m' } } }, async (request, reply) => {
+      reply.header('etag', '"1"')
+      return request.headers['if-none-match'] === '"1"' ? await reply.code(304).send() : 'x'
+    })
+  }, { cache: { clock: () => present } })
+  for (const path of ['/taken', '/asked']) await service.get(path)
+  present += 63_000
+  const taken = await service.get('/taken', { headers: { 'cache-control': 'max-stale=5' } })
+  t.strictSame([taken.status, taken.text, taken.field('x-cache'), taken.field('cache-status'), taken.field('age')], [200, 'x', 'STALE', 'fastify-response-cache; hit; ttl=-3; detail=max-stale', '63'])
+  const asked = await service.get('/asked')
+  t.strictSame([asked.status, asked.text, asked.field('x-cache'), asked.field('cache-status')], [200, 'x', 'REVALIDATED', 'fastify-response-cache; fwd=stale; fwd-status=304; stored'])
+  t.equal((await service.get('/asked')).field('cache-status'), 'fastify-response-cache; hit; ttl=60')
+})
 
 test('Cache-Status carries the name the plugin was given', async (t) => {
   const response = await announced(t, { plugin: { name: 'places-api' } })

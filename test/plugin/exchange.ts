@@ -84,9 +84,12 @@ function dechunk (bytes: Buffer): Pick<Exchange, 'body' | 'trailers' | 'isComple
 /** Fields that belong to one exchange, and those that tell how the body was framed for it. */
 const ONE_EXCHANGE = new Set(['date', 'age', 'connection', 'keep-alive', 'x-cache', 'cache-status', 'transfer-encoding'])
 
-/** What a hit has to repeat: status line, field lines and the very bytes of the body. */
-export function repeatable (response: Exchange): object {
-  const fields = response.lines.filter(([name]) => !ONE_EXCHANGE.has(name) && name !== 'content-length')
+/** The form of an ETag that is made of a body. */
+export const MADE_ETAG = /^"[\w-]{27}"$/
+
+/** What a hit has to repeat: status line, field lines and the very bytes of the body, `ignored` fields aside. */
+export function repeatable (response: Exchange, { ignored = [] }: { ignored?: string[] } = {}): object {
+  const fields = response.lines.filter(([name]) => !ONE_EXCHANGE.has(name) && !ignored.includes(name) && name !== 'content-length')
   // A response of unknown length has a known one once it is stored.
   const length = response.isChunked ? String(response.body.length) : response.field('content-length')
   return {

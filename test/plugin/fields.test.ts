@@ -49,14 +49,20 @@ test('a hit does not repeat what belonged to the connection of the first client'
   for (const name of ['x-hop', 'keep-alive', 'proxy-authenticate']) t.equal(hit.field(name), undefined, name)
 })
 
-test('a hit has the date of its own, also where the handler had set one', async (t) => {
+test('a hit has the date of its own, but where the handler said when the response was made (RFC 9110 section 6.6.1)', async (t) => {
+  const long = 'Thu, 01 Jan 1970 00:00:00 GMT'
+  let clock = Date.parse('2026-11-21T12:00:00Z')
   const service = await serve(t, (app) => {
-    app.get('/', { config }, async (request, reply) => reply.header('date', 'Thu, 01 Jan 1970 00:00:00 GMT').send('x'))
-  })
-  t.equal((await service.get('/')).field('date'), 'Thu, 01 Jan 1970 00:00:00 GMT')
-  const hit = await service.get('/')
-  t.equal(hit.field('x-cache'), 'HIT')
+    app.get('/dated', { config }, async (request, reply) => reply.header('date', long).send('x'))
+    app.get('/undated', { config }, async () => 'x')
+  }, { cache: { clock: () => clock } })
+  t.equal((await service.get('/dated')).field('date'), long)
+  const { hit } = await repeats(t, service, '/undated')
   t.ok(Date.parse(hit.field('date') ?? '') > Date.parse('2020-01-01'))
+  clock += 5000
+  const dated = await service.get('/dated')
+  t.strictSame([dated.field('x-cache'), dated.field('date'), dated.field('age')], ['HIT', long, String(clock / 1000)])
+  t.equal(dated.lines.filter(([name]) => name === 'date').length, 1)
 })
 
 test('a hit does not repeat the id of the request that filled it, under whatever name', async (t) => {

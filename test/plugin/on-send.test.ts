@@ -126,14 +126,31 @@ test('a hook that answers 304 to a hit is obeyed', async (t) => {
 test('a 304 that a hook makes of a miss is not stored', async (t) => {
   const service = await serve(t, (app) => {
     app.addHook('onSend', async (request, reply, payload) => {
-      if (request.headers['if-none-match'] === undefined) return payload
+      if (request.headers['x-has'] === undefined) return payload
       reply.code(304)
       return ''
     })
     app.get('/', { config }, async () => 'text')
   })
-  t.equal((await service.get('/', { headers: { 'if-none-match': '"1"' } })).status, 304)
+  t.equal((await service.get('/', { headers: { 'x-has': '"1"' } })).status, 304)
   t.equal((await repeats(t, service, '/')).hit.text, 'text')
+})
+
+test('hooks that come before the cache answers do not see the conditions of a miss, so that all can be given what it made', async (t) => {
+  const seen: unknown[] = []
+  const service = await serve(t, (app) => {
+    app.addHook('onSend', async (request, reply, payload) => {
+      seen.push(request.headers['if-none-match'])
+      if (request.headers['if-none-match'] !== undefined) reply.code(304)
+      return payload
+    })
+    app.get('/', { config }, async (request, reply) => reply.header('etag', '"1"').send('text'))
+  })
+  const miss = await service.get('/', { headers: { 'if-none-match': '"1"' } })
+  t.strictSame([miss.status, miss.text, miss.field('x-cache'), miss.field('etag')], [304, '', 'MISS', '"1"'])
+  t.strictSame(seen, [undefined])
+  const hit = await service.get('/')
+  t.strictSame([hit.status, hit.text, hit.field('x-cache')], [200, 'text', 'HIT'])
 })
 
 /** What @fastify/compress does: encode what comes, unless it is encoded already. */

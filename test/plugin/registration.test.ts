@@ -23,7 +23,8 @@ test('a route declared before the plugin was loaded fails loudly instead of goin
   t.equal(refused.status, 500)
   t.match(JSON.parse(refused.text), {
     code: 'RESPONSE_CACHE_ERR_NOT_ATTACHED',
-    message: 'GET /items/:id has config.cache but was declared before fastify-response-cache was loaded, so it is not cached. Write "await app.register(responseCache)" before declaring routes.'
+    message: 'GET /items/:id has config.cache but was declared before fastify-response-cache was loaded, or an onRoute hook has added config.cache after the plugin saw the route, so it is not cached. ' +
+      'Write "await app.register(responseCache)" before declaring routes, and behind such hooks.'
   })
   t.equal((await service.get('/items/1', { method: 'HEAD' })).status, 500)
   t.equal((await service.get('/plain')).text, 'plain')

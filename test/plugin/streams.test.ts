@@ -34,7 +34,7 @@ for (const [place, optionsOf] of Object.entries(stores)) {
     }, { cache: await optionsOf(t) })
     for (const title of Object.keys(streams)) {
       await t.test(title, async (t) => {
-        const { hit } = await repeats(t, service, `/${title.replaceAll(' ', '-')}`)
+        const { hit } = await repeats(t, service, `/${title.replaceAll(' ', '-')}`, { isStreamed: true })
         t.notOk(hit.isChunked)
       })
     }
@@ -51,7 +51,7 @@ test('a hit repeats a file byte for byte', async (t) => {
     })
   })
   for (const path of ['/callback', '/async', '/announced']) {
-    const { miss } = await repeats(t, service, path)
+    const { miss } = await repeats(t, service, path, { isStreamed: true })
     t.equal(miss.body.length, (await stat(file)).size)
   }
 })

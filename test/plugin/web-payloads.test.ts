@@ -59,7 +59,7 @@ for (const [place, optionsOf] of Object.entries(stores)) {
     }, { cache: await optionsOf(t) })
     for (const [index, [title, { body, status = 200, fields = {} }]] of entries.entries()) {
       await t.test(title, async (t) => {
-        const { miss, hit } = await repeats(t, service, `/${index}`)
+        const { miss, hit } = await repeats(t, service, `/${index}`, { isStreamed: true })
         for (const response of [miss, hit]) {
           t.equal(response.status, status)
           t.equal(response.body.compare(Buffer.from(body)), 0, 'body')
@@ -178,11 +178,11 @@ test('a Response whose body was read already is refused by Fastify as without th
 
 test('a Response with fields that forbid storing is not stored', async (t) => {
   const service = await serve(t, (app) => {
-    for (const [name, value] of [['set-cookie', 'sid=1'], ['cache-control', 'private'], ['vary', '*'], ['content-range', 'bytes 0-1/2']] as const) {
+    for (const [name, value] of [['set-cookie', 'sid=1'], ['cache-control', 'private'], ['vary', '*']] as const) {
       app.get(`/${name}`, { config }, async () => new Response('x', { headers: { [name]: value } }))
     }
   })
-  for (const [name, detail] of [['set-cookie', 'set-cookie'], ['cache-control', 'private'], ['vary', 'vary'], ['content-range', 'partial']] as const) {
+  for (const [name, detail] of [['set-cookie', 'set-cookie'], ['cache-control', 'private'], ['vary', 'vary']] as const) {
     const { second } = await neverStored(t, service, `/${name}`)
     t.equal(second.field('cache-status'), `fastify-response-cache; fwd=uri-miss; detail=${detail}`)
   }

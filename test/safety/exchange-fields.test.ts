@@ -32,8 +32,6 @@ const OF_ONE_EXCHANGE: Record<string, string> = {
   'proxy-authentication-info': 'nextnonce="a"',
   te: 'trailers',
   upgrade: 'h2c',
-  age: '777',
-  date: 'Thu, 01 Jan 1970 00:00:00 GMT',
   'x-cache': 'HIT from elsewhere',
   'cache-status': 'elsewhere; hit',
   'x-cache-key': 'k'
@@ -263,4 +261,24 @@ inEveryStore('a hit says how old it is, and when it was sent', async (t, cache) 
   t.equal(hit.lines.filter(([name]) => name === 'date').length, 1)
   now -= 100_000
   t.equal((await site.ask('/')).field('age'), '0', 'never a negative age')
+})
+
+inEveryStore('what came from elsewhere grows older from the age that it had, and keeps its Date (RFC 9111 section 4.2.3, RFC 9110 section 6.6.1)', async (t, cache) => {
+  const start = Math.floor(Date.now() / 1000) * 1000
+  let now = start
+  const agoText = (seconds: number): string => new Date(start - seconds * 1000).toUTCString()
+  const sent: Record<string, Record<string, string>> = { age: { age: '777' }, date: { date: agoText(777) }, both: { age: '700', date: agoText(777) } }
+  const site = await open(t, (app) => app.get('/:name', cached({ ttl: '1h' }), async (request, reply) => {
+    reply.headers(sent[(request.params as { name: string }).name]!)
+    return 'body'
+  }), { cache: { ...cache, clock: () => now } })
+  for (const [name, { date }] of Object.entries(sent)) {
+    now = start
+    await site.ask(`/${name}`)
+    now += 65_900
+    const hit = await site.ask(`/${name}`)
+    t.strictSame([hit.field('x-cache'), hit.field('age')], ['HIT', String(777 + 65)], name)
+    t.equal(hit.lines.filter(([field]) => field === 'age').length, 1)
+    if (date !== undefined) t.equal(hit.field('date'), date)
+  }
 })

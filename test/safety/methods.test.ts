@@ -43,26 +43,33 @@ inEveryStore('a HEAD route of its own never gives its empty body to GET (Nitro G
   t.equal((await site.ask('/', { method: 'HEAD' })).field('x-head'), '1', 'nor does it get what was meant for GET')
 })
 
-inEveryStore('unsafe methods are never answered from the cache (undici CVE-2026-85008)', async (t, cache) => {
+inEveryStore('unsafe methods are never answered from the cache, and invalidate what GET has there (undici CVE-2026-85008, RFC 9111 section 4.4)', async (t, cache) => {
   const methods = ['GET', 'POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS']
   const made = unique()
-  const site = await open(t, (app) => {
-    app.route({ method: methods, url: '/', ...cached(), handler: made })
-    app.route({ method: methods, url: '/keyed', ...cached({ key: () => 'same' }), handler: made })
-    app.route({ method: methods, url: '/body', ...cached({ varyByBody: true }), handler: made })
-  }, { cache })
-  for (const path of ['/', '/keyed', '/body']) {
-    await together(t, site, [[path], [path]])
-    const seen = [(await site.ask(path)).text]
-    for (const method of methods.slice(path === '/' ? 1 : 2)) {
-      for (let n = 0; n < 2; n++) {
-        const response = await site.ask(path, { method })
-        t.match(response.field('cache-status'), /; fwd=method$/, `${method} ${path}`)
-        t.notOk(seen.includes(response.text), `${method} ${path} ran the handler`)
-        seen.push(response.text)
+  for (const invalidateOnWrite of [true, false]) {
+    const site = await open(t, (app) => {
+      app.route({ method: methods, url: '/', ...cached(), handler: made })
+      app.route({ method: methods, url: '/keyed', ...cached({ key: () => 'same' }), handler: made })
+      app.route({ method: methods, url: '/body', ...cached({ varyByBody: true }), handler: made })
+    }, { cache: { ...cache, invalidateOnWrite } })
+    for (const path of ['/', '/keyed', '/body']) {
+      await together(t, site, [[path], [path]])
+      let last = (await site.ask(path)).text
+      const seen = [last]
+      for (const method of methods.slice(path === '/' ? 1 : 2)) {
+        for (let n = 0; n < 2; n++) {
+          const response = await site.ask(path, { method })
+          t.match(response.field('cache-status'), /; fwd=method$/, `${method} ${path}`)
+          t.notOk(seen.includes(response.text), `${method} ${path} ran the handler`)
+          const after = (await site.ask(path)).text
+          const isGone = invalidateOnWrite && method !== 'OPTIONS'
+          t.equal(after === last, !isGone, `after ${method} ${path} GET is ${isGone ? 'made anew' : 'untouched'}`)
+          t.equal((await site.ask(path)).text, after, 'and stored')
+          last = after
+          seen.push(response.text, after)
+        }
       }
     }
-    t.equal((await site.ask(path)).text, seen[0], 'GET is untouched')
   }
 })
 

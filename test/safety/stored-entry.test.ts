@@ -18,14 +18,18 @@ const duration = fc.nat()
 
 const filled = fc.record({ incarnation: word, stamp: instant }, { noNullPrototype: true })
 
-const response: fc.Arbitrary<Entry> = fc.record({
+const coded = fc.record({ coding: fc.constantFrom('br' as const, 'gzip' as const, 'zstd' as const), bytes: duration, etag: fieldValue }, { noNullPrototype: true })
+
+const whole = {
   kind: fc.constant('response' as const),
   key: word,
   storedAt: instant,
   filled,
   labels: fc.array(word, { maxLength: 3 }),
   staleAt: instant,
+  ageMs: duration,
   costMs: duration,
+  isValidatable: fc.boolean(),
   whileRevalidateMs: duration,
   ifErrorMs: duration,
   status: fc.integer({ min: 200, max: 599 }),
@@ -33,19 +37,25 @@ const response: fc.Arbitrary<Entry> = fc.record({
   removed: fc.array(name, { maxLength: 2 }),
   vary: fc.array(fc.tuple(name, fc.option(word, { nil: null })), { maxLength: 3 }),
   body
-}, { noNullPrototype: true })
+}
+
+const response: fc.Arbitrary<Entry> = fc.oneof(fc.record(whole, { noNullPrototype: true }), fc.record({ ...whole, coded }, { noNullPrototype: true }))
 
 const value: fc.Arbitrary<Entry> = fc.record({
   kind: fc.constant('value' as const), key: word, storedAt: instant, filled, labels: fc.array(word, { maxLength: 3 }), encoding: fc.constantFrom('bytes' as const, 'clone' as const), origin: fc.constantFrom('set' as const, 'produced' as const), body
 }, { noNullPrototype: true })
 
-const entry = fc.oneof(response, value)
+const variants: fc.Arbitrary<Entry> = fc.record({
+  kind: fc.constant('variants' as const), key: word, storedAt: instant, filled, labels: fc.array(word, { maxLength: 3 }), names: fc.array(name, { maxLength: 3 }), digests: fc.array(word, { maxLength: 3 }), until: instant, costMs: duration, body
+}, { noNullPrototype: true })
+
+const entry = fc.oneof(response, value, variants)
 
 /** A frame with a right checksum around whatever header. */
 function framed (header: string | Buffer, body: Buffer = Buffer.from('body')): Buffer {
   const bytes = Buffer.from(header)
   const frame = Buffer.alloc(16 + bytes.length + body.length)
-  frame.write('FRC\x03', 'latin1')
+  frame.write('FRC\x04', 'latin1')
   frame.writeUInt32BE(bytes.length, 8)
   frame.writeUInt32BE(body.length, 12)
   bytes.copy(frame, 16)
@@ -62,7 +72,7 @@ test('an entry comes back as it was written, halves of surrogate pairs in its ke
 
 test('bytes that were never an entry decode to nothing (fuzz)', async (t) => {
   fc.assert(fc.property(fc.uint8Array({ maxLength: 300 }), (bytes) => decodeEntry(Buffer.from(bytes)) === undefined), { numRuns: 20_000 })
-  fc.assert(fc.property(fc.uint8Array({ maxLength: 100 }), (bytes) => decodeEntry(Buffer.concat([Buffer.from('FRC\x03', 'latin1'), bytes])) === undefined), { numRuns: 20_000 })
+  fc.assert(fc.property(fc.uint8Array({ maxLength: 100 }), (bytes) => decodeEntry(Buffer.concat([Buffer.from('FRC\x04', 'latin1'), bytes])) === undefined), { numRuns: 20_000 })
   t.equal(decodeEntry(Buffer.alloc(0)), undefined)
 })
 
@@ -103,8 +113,12 @@ test('a frame of two entries never decodes to a third (fuzz)', async (t) => {
 })
 
 const GOOD: StoredResponse = {
-  kind: 'response', key: 'k', storedAt: 1, filled: { incarnation: 'i', stamp: 3 }, labels: ['t:x'], staleAt: 2, status: 200, headers: [['x-a', 'b']], removed: [], vary: [['accept', null]], costMs: 1, whileRevalidateMs: 0, ifErrorMs: 0, body: Buffer.from('body')
+  kind: 'response', key: 'k', storedAt: 1, filled: { incarnation: 'i', stamp: 3 }, labels: ['t:x'], staleAt: 2, ageMs: 4, isValidatable: false, status: 200, headers: [['x-a', 'b']], removed: [], vary: [['accept', null]], costMs: 1, whileRevalidateMs: 0, ifErrorMs: 0, body: Buffer.from('body')
 }
+
+const CODED = { coding: 'br', bytes: 9, etag: '"a"' } as const
+
+const VARIANTS = { kind: 'variants', key: 'k', storedAt: 1, filled: GOOD.filled, labels: [], names: ['accept'], digests: ['d'], until: 2, costMs: 1 }
 
 /** Headers with a right checksum around them that say what no entry says. */
 const WRONG: Record<string, unknown> = {
@@ -123,6 +137,18 @@ const WRONG: Record<string, unknown> = {
   'labels that are no texts': { ...GOOD, labels: [1] },
   'no instant': { ...GOOD, storedAt: '1' },
   'an instant without end': { ...GOOD, staleAt: null },
+  'no age': { ...GOOD, ageMs: undefined },
+  'an age before its birth': { ...GOOD, ageMs: -1 },
+  'an age in words': { ...GOOD, ageMs: '4' },
+  'no word on its validators': { ...GOOD, isValidatable: undefined },
+  'a number for a word on its validators': { ...GOOD, isValidatable: 1 },
+  'a coding that is null': { ...GOOD, coded: null },
+  'a coding that nobody knows': { ...GOOD, coded: { ...CODED, coding: 'rot13' } },
+  'a coding of its prototype': { ...GOOD, coded: { ...CODED, coding: 'toString' } },
+  'a length below none': { ...GOOD, coded: { ...CODED, bytes: -1 } },
+  'no length': { ...GOOD, coded: { ...CODED, bytes: undefined } },
+  'no ETag of what was compressed': { ...GOOD, coded: { ...CODED, etag: undefined } },
+  'a line break in the ETag of what was compressed': { ...GOOD, coded: { ...CODED, etag: '"a"\r\nset-cookie: c' } },
   'a status in words': { ...GOOD, status: '200' },
   'an interim status': { ...GOOD, status: 103 },
   'a status above all': { ...GOOD, status: 600 },
@@ -147,13 +173,30 @@ const WRONG: Record<string, unknown> = {
   'no vary': { ...GOOD, vary: undefined },
   'a vary of numbers': { ...GOOD, vary: [[1, 'a']] },
   'a vary without values': { ...GOOD, vary: [['accept']] },
+  'variants by nothing': { ...VARIANTS, names: undefined },
+  'variants by numbers': { ...VARIANTS, names: [1] },
+  'variants without digests': { ...VARIANTS, digests: 'd' },
+  'variants without end': { ...VARIANTS, until: null },
+  'variants that cost less than nothing': { ...VARIANTS, costMs: -1 },
   'a value in no encoding': { kind: 'value', key: 'k', storedAt: 1, filled: GOOD.filled, labels: [], encoding: 'pickle', origin: 'set' },
   'a value from nowhere': { kind: 'value', key: 'k', storedAt: 1, filled: GOOD.filled, labels: [], encoding: 'bytes', origin: 'found' }
 }
 
+test('a frame of any other version decodes to nothing, whatever it holds', async (t) => {
+  const frame = encodeEntry(GOOD)
+  t.strictSame(decodeEntry(frame), GOOD)
+  for (const version of [0, 1, 2, 3, 5, 255]) {
+    const other = Buffer.from(frame)
+    other[3] = version
+    t.equal(decodeEntry(other), undefined, `version ${version}`)
+  }
+})
+
 test('a well-framed header that says what no entry says decodes to nothing (response splitting)', async (t) => {
   const { body, ...header } = GOOD
   t.strictSame(decodeEntry(framed(JSON.stringify(header), body)), GOOD, 'the frame of these tests is right')
+  t.strictSame(decodeEntry(framed(JSON.stringify({ ...header, coded: CODED }), body)), { ...GOOD, coded: CODED })
+  t.strictSame(decodeEntry(framed(JSON.stringify(VARIANTS), body)), { ...VARIANTS, body })
   for (const [title, wrong] of Object.entries(WRONG)) {
     const json = JSON.stringify(wrong, (name, part: unknown) => name === 'body' ? undefined : part)
     t.equal(decodeEntry(framed(json)), undefined, title)

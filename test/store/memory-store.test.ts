@@ -55,7 +55,7 @@ t.test('values that match a glob are deleted, and their ids are told', async (t)
   const store = new MemoryStore({ maxBytes: 10_000_000, clock: () => 0 })
   for (let i = 0; i < 2000; i++) store.set(keyOf(`user:${i}`), valueOf(`user:${i}`), 1000)
   const response = { id: 'user:GET:/:hash', text: 'user:GET:1:/' }
-  store.set(response, { ...valueOf(''), kind: 'response', staleAt: 1, status: 200, headers: [], removed: [], vary: [], costMs: 1, whileRevalidateMs: 0, ifErrorMs: 0 }, 1000)
+  store.set(response, { ...valueOf(''), kind: 'response', staleAt: 1, ageMs: 0, isValidatable: false, status: 200, headers: [], removed: [], vary: [], costMs: 1, whileRevalidateMs: 0, ifErrorMs: 0 }, 1000)
   const told: string[] = []
   t.equal(await store.deleteValues('user:*7', { onRemoved: async (ids) => { told.push(...ids) } }), 200)
   t.equal(new Set(told).size, 200)

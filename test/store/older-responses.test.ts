@@ -59,5 +59,5 @@ for (const [place, open] of Object.entries(places)) {
 }
 
 function response (key: StoreKey, body: string, { storedAt, costMs, filled = STAMP }: Facts): StoredResponse {
-  return { kind: 'response', key: key.text, storedAt, costMs, filled, labels: [], staleAt: storedAt + 60_000, status: 200, headers: [], removed: [], vary: [], whileRevalidateMs: 0, ifErrorMs: 0, body: Buffer.from(body) }
+  return { kind: 'response', key: key.text, storedAt, costMs, filled, labels: [], staleAt: storedAt + 60_000, ageMs: 0, isValidatable: false, status: 200, headers: [], removed: [], vary: [], whileRevalidateMs: 0, ifErrorMs: 0, body: Buffer.from(body) }
 }

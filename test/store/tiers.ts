@@ -71,7 +71,7 @@ export function keyOf (name: string): StoreKey {
 export function responseOf ({ store }: Tier, key: StoreKey, own: Partial<StoredResponse> = {}): StoredResponse {
   const storedAt = Date.now()
   return {
-    kind: 'response', key: key.text, storedAt, staleAt: storedAt + ONE_MINUTE, filled: store.marks.ledger.stamp!, labels: ['t:label'], status: 200, headers: [], removed: [], vary: [], costMs: 1, whileRevalidateMs: 0, ifErrorMs: 0, body: Buffer.from('body'), ...own
+    kind: 'response', key: key.text, storedAt, staleAt: storedAt + ONE_MINUTE, ageMs: 0, isValidatable: false, filled: store.marks.ledger.stamp!, labels: ['t:label'], status: 200, headers: [], removed: [], vary: [], costMs: 1, whileRevalidateMs: 0, ifErrorMs: 0, body: Buffer.from('body'), ...own
   }
 }
 

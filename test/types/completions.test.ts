@@ -44,7 +44,8 @@ function complete (source: string): string[] {
 const routeOptions = [
   'namespace', 'ttl', 'varyByUser', 'varyByQuery', 'varyByHeaders', 'varyByCookies', 'varyByBody', 'key', 'skip', 'shared',
   'storeIf', 'tags', 'invalidates', 'hook', 'unguarded', 'statusCodes', 'maxBytes',
-  'lock', 'staleWhileRevalidate', 'staleIfError', 'refreshThrottle', 'softTimeout', 'hardTimeout', 'refreshAhead', 'jitter', 'adaptiveTtl', 'maxConcurrentFills'
+  'lock', 'staleWhileRevalidate', 'staleIfError', 'refreshThrottle', 'softTimeout', 'hardTimeout', 'refreshAhead', 'jitter', 'adaptiveTtl', 'maxConcurrentFills',
+  'revalidate', 'obeyRequestDirectives', 'downstream', 'compress'
 ]
 
 test('config.cache offers its options, and only them', async (t) => {
@@ -54,7 +55,14 @@ test('config.cache offers its options, and only them', async (t) => {
 
 test('ttl offers the named lifetimes', async (t) => {
   const names = complete("app.get('/', { config: { cache: { ttl: '|' } } }, async () => 1)")
-  for (const name of ['short', 'medium', 'long', 'day']) t.ok(names.includes(name), name)
+  for (const name of ['short', 'medium', 'long', 'day', 'http']) t.ok(names.includes(name), name)
+})
+
+test('what a response may be compressed with, and where a CDN finds its tags, is offered', async (t) => {
+  const codings = complete("app.get('/', { config: { cache: { ttl: 1, compress: '|' } } }, async () => 1)")
+  t.strictSame(codings.filter(Boolean).toSorted(), ['br', 'gzip', 'zstd'])
+  t.strictSame(complete("app.get('/', { config: { cache: { ttl: 1, downstream: { | } } } }, async () => 1)").toSorted(), ['cdnMaxAge', 'maxAge', 'tags'])
+  t.strictSame(complete("app.get('/', { config: { cache: { ttl: 1, downstream: { tags: '|' } } } }, async () => 1)").filter(Boolean).toSorted(), ['cache-tag', 'surrogate-key'])
 })
 
 test('hook offers the two places', async (t) => {
@@ -69,7 +77,8 @@ test('functions offer the request', async (t) => {
 
 test('the plugin and app.cache offer what they have', async (t) => {
   const options = complete('app.register(responseCache, { | })')
-  for (const name of ['redis', 'prefix', 'memory', 'namespaces', 'defaults', 'ttls', 'debugHeaders']) t.ok(options.includes(name), name)
+  for (const name of ['redis', 'prefix', 'memory', 'namespaces', 'defaults', 'ttls', 'debugHeaders', 'targetedFields', 'audit']) t.ok(options.includes(name), name)
+  t.strictSame(complete("app.register(responseCache, { audit: '|' })").filter(Boolean).toSorted(), ['refuse', 'warn'])
   const client = complete('app.cache.|')
   for (const name of ['get', 'set', 'getOrSet', 'close']) t.ok(client.includes(name), name)
 })

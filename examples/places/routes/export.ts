@@ -10,8 +10,9 @@ export async function exportRoutes (app: FastifyInstance, { db }: { db: Database
   app.get<{ Params: CountryParams }>('/countries/:country/places.csv', {
     config: {
       // A stream goes to the client as it comes; a copy is kept once it has ended well. The largest country comes close
-      // to the default limit of 1 MB, so this route allows more: what is longer passes and is not stored.
-      cache: { namespace: 'export', ttl: '1h', maxBytes: 4 * 1024 * 1024 }
+      // to the default limit of 1 MB, so this route allows more: what is longer passes and is not stored. The copy is
+      // compressed once: clients that accept brotli get it as it is kept.
+      cache: { namespace: 'export', ttl: '1h', maxBytes: 4 * 1024 * 1024, compress: true }
     },
     schema: { params: countryParams }
   }, async (request, reply) => {
