@@ -157,7 +157,7 @@ export function routePolicy (
     jitter: options.jitter ?? sources.jitter,
     maxFills: options.maxConcurrentFills ?? Infinity,
     adaptive: adaptiveOptions(options.adaptiveTtl),
-    revalidateMs: durationToMs(options.revalidate ?? (isHttpTtl(options.ttl) ? DEFAULT_REVALIDATE : 0))!,
+    revalidateMs: revalidateMsOf(options),
     obeys: options.obeyRequestDirectives === true ? () => true : options.obeyRequestDirectives || undefined,
     isHttp: isHttpTtl(options.ttl),
     downstream: downstreamOf(options.downstream),
@@ -169,6 +169,10 @@ function planOf (ttl: NonNullable<RouteCacheOptions['ttl']>, ttls: ReadonlyMap<s
   if (typeof ttl === 'function') return (request, reply, begunAt) => parseTtl(ttl(request, reply), ttls, `what the ttl function gave for ${where}`)(begunAt, reply.statusCode)
   const parsed = parseTtl(ttl, ttls, where)
   return (_request, reply, begunAt) => parsed(begunAt, reply.statusCode)
+}
+
+function revalidateMsOf ({ revalidate, ttl }: Pick<RouteCacheOptions, 'revalidate' | 'ttl'>): number {
+  return revalidate === false ? 0 : durationToMs(revalidate ?? (isHttpTtl(ttl) ? DEFAULT_REVALIDATE : 0))!
 }
 
 function downstreamOf (options: DownstreamOptions | undefined): Downstream | undefined {
@@ -227,7 +231,7 @@ function checkConflicts (options: WithoutOff, where: string): void {
   if (options.shared !== undefined && options.shared !== false && options.varyByUser) throw conflict('"shared" says the same response for everyone, "varyByUser" one for each; keep one of them.')
   if (isHttpTtl(options.ttl) && options.adaptiveTtl !== undefined) throw conflict('with ttl: \'http\' the response says how long it is fresh, with "adaptiveTtl" the cache finds out; keep one of them.')
   if (statusesOf(options.ttl) !== undefined && statusCodesOf(options).size === 0) throw conflict('"statusCodes" and the statuses of "ttl" have none in common, so that nothing would be stored.')
-  if (options.downstream !== undefined && durationToMs(options.revalidate ?? (isHttpTtl(options.ttl) ? DEFAULT_REVALIDATE : 0))! > 0 && (options.downstream.maxAge ?? options.downstream.cdnMaxAge) !== undefined) {
+  if (options.downstream !== undefined && revalidateMsOf(options) > 0 && (options.downstream.maxAge ?? options.downstream.cdnMaxAge) !== undefined) {
     throw conflict('"downstream" says how long clients may keep a response, where the header fields of the handler do with ttl: \'http\' or "revalidate"; keep its "tags" only.')
   }
   if (options.lock === false) {

@@ -86,5 +86,5 @@ function checkAdaptive (given: unknown, where: string): void {
 /** Options that stay what they were when the caller changes its own, without those that it left undefined. */
 export function ownCopy (options: RouteCacheOptions): RouteCacheOptions {
   const said = Object.entries(options).filter(([, value]) => value !== undefined)
-  return Object.fromEntries(said.map(([name, value]) => [name, name === 'ttl' ? ownTtl(value) : Array.isArray(value) ? [...value] : value]))
+  return Object.fromEntries(said.map(([name, value]) => [name, name === 'ttl' ? ownTtl(value) : Array.isArray(value) ? [...value] : isPlainObject(value) ? { ...value } : value]))
 }

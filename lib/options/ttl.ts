@@ -26,6 +26,8 @@ export interface TtlByStatus {
   readonly [status: number]: Lifetime | 'http' | HttpTtl
   readonly until?: never
   readonly timeZone?: never
+  readonly http?: never
+  readonly heuristic?: never
 }
 
 /** What the header fields of the response say: a targeted field, `s-maxage`, `max-age` or `Expires` (RFC 9111 section 4.2.1). */
@@ -118,6 +120,8 @@ function parseHttpTtl (given: unknown, where: string): PlannedTtl | undefined {
   if (given === 'http') return { kind: 'http', heuristicMaxMs: undefined }
   if (!isPlainObject(given) || !Object.hasOwn(given, 'http')) return undefined
   checkOptions<HttpTtl>(given, HTTP_RULES, where)
+  // Left out, it is no word of the response's fields.
+  if (given.http === undefined) throw new InvalidOptionError('http', where, expectedGot(HTTP_RULES.http.expected, undefined))
   return { kind: 'http', heuristicMaxMs: durationToMs(given.heuristic) }
 }
 

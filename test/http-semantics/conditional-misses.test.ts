@@ -68,6 +68,19 @@ test('so is a stream, to its end', async (t) => {
   t.strictSame([hit.field('x-cache'), hit.body.length], ['HIT', 50_000])
 })
 
+test('and one that is made in the background', async (t) => {
+  const site = await scene(t, { staleWhileRevalidate: '1m' })
+  answers(site, {})
+  await site.ask('/')
+  site.pass(70_000)
+  site.origin.answers(() => Readable.from((async function * () {
+    for (let i = 0; i < 50; i++) yield await new Promise((resolve) => { setTimeout(resolve, 1, 'x'.repeat(1000)) })
+  })()))
+  t.equal(brief(await site.ask('/')), '200 STALE made 1')
+  await filled(2, site)
+  t.equal((await site.ask('/')).body.length, 50_000)
+})
+
 test('a short stream whose client gets a 304 is stored with the status of its handler', async (t) => {
   const site = await scene(t, {})
   site.origin.answers((_run, _request, reply) => reply.header('etag', '"a"').send(Readable.from(['text'])))

@@ -110,8 +110,18 @@ test('conditions are about successful responses only', async (t) => {
 })
 
 const described: Fields = {
-  etag: '"a"', 'last-modified': THEN, 'cache-control': 'max-age=60', expires: date(60), vary: 'accept', 'content-location': '/there', date: date(-5),
-  'content-type': 'text/plain', 'content-language': 'de', 'x-own': 'value', link: '</x>; rel=next', 'content-security-policy': "default-src 'self'"
+  etag: '"a"',
+  'last-modified': THEN,
+  'cache-control': 'max-age=60',
+  expires: date(60),
+  vary: 'accept',
+  'content-location': '/there',
+  date: date(-5),
+  'content-type': 'text/plain',
+  'content-language': 'de',
+  'x-own': 'value',
+  link: '</x>; rel=next',
+  'content-security-policy': "default-src 'self'"
 }
 const repeated = ['etag', 'cache-control', 'expires', 'vary', 'content-location', 'date', 'x-own', 'link', 'content-security-policy'] as const
 
@@ -171,4 +181,3 @@ test("nobody is told that another user's response has not changed", async (t) =>
   for (let time = 0; time < 2; time++) t.strictSame(await ask(site, { 'x-name': 'bob', 'if-none-match': etag }), { status: 200, text: 'for bob' })
   t.strictSame(await ask(site, { 'x-name': 'ada', 'if-none-match': etag }), { status: 304, text: '' })
 })
-

@@ -113,7 +113,7 @@ test('what a caller changes inside of downstream and targetedFields afterwards c
   own.maxAge = general.maxAge = 'no duration'
   targetedFields[0] = 'other'
   app.get('/later', { config: { cache: true } }, async () => 'x')
-  app.get('/targeted', { config: { cache: 'http' } }, async (request, reply) => reply.headers({ 'x-cache-control': 'max-age=60' }).send('x'))
+  app.get('/targeted', { config: { cache: { ttl: 'http', downstream: false } } }, async (request, reply) => reply.headers({ 'x-cache-control': 'max-age=60' }).send('x'))
   for (const url of ['/items/1', '/later']) t.equal((await app.inject(url)).headers['cache-control'], 'public, max-age=60', url)
   t.match(await secondStatus(app, { url: '/targeted' }), /^hit/)
 })
