@@ -1,7 +1,7 @@
 import type { RouteCacheOptions } from 'fastify-response-cache'
 import { test, type Test } from 'tap'
 import { setUser } from '../safety/helpers.ts'
-import { answers, cached, everywhere, freshUrl, scene, type Exchange, type Fields, type Scene } from './stage.ts'
+import { answers, cached, everywhere, freshUrl, scene, type Answer, type Exchange, type Fields, type Scene } from './stage.ts'
 
 const NAMES = ['cache-control', 'cdn-cache-control', 'surrogate-key', 'cache-tag'] as const
 const ALL: RouteCacheOptions['downstream'] = { maxAge: '30s', cdnMaxAge: '1h', tags: 'surrogate-key' }
@@ -18,7 +18,7 @@ async function toldByAll (site: Scene, headers: Record<string, string> = {}): Pr
   return exchanges.map(told)
 }
 
-async function holds (t: Test, site: Scene, [expected, headers, message]: [Record<string, string>, Record<string, string>?, string?]): Promise<void> {
+async function holds (t: Test, site: Scene, [expected, headers = {}, message = 'what is told']: [Record<string, string>, Record<string, string>?, string?]): Promise<void> {
   for (const given of await toldByAll(site, headers)) t.strictSame(given, expected, message)
 }
 
@@ -114,7 +114,8 @@ test('a handler that forbids sharing is not overruled at the CDN', async (t) => 
 
 test('nothing is said of a response that is not stored', async (t) => {
   const site = await scene(t, { downstream: ALL, tags: ['a'] })
-  for (const given of [{ status: 404 }, { fields: { 'set-cookie': 'a=1' } }, { fields: { vary: '*' } }, { status: 500 }]) {
+  const others: Answer[] = [{ status: 404 }, { fields: { 'set-cookie': 'a=1' } }, { fields: { vary: '*' } }, { status: 500 }]
+  for (const given of others) {
     answers(site, given)
     t.strictSame(told(await site.ask(freshUrl())), {}, JSON.stringify(given))
   }

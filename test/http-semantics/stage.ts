@@ -14,8 +14,8 @@ export async function scene (t: Test, route: Parameters<typeof openScene>[1], op
   const ask: Scene['ask'] = async (path, how) => {
     const { fills } = site.stats()
     const given = await site.ask(path, how)
-    const isStored = given.field('cache-status')?.endsWith('; stored') === true
-    for (const deadline = Date.now() + PATIENCE_MS; isStored && site.stats().fills === fills && Date.now() < deadline;) await turns(site.app)
+    if (given.field('cache-status')?.endsWith('; stored') !== true) return given
+    for (const deadline = Date.now() + PATIENCE_MS; site.stats().fills === fills && Date.now() < deadline;) await turns(site.app)
     return given
   }
   return { ...site, ask, many: (count, path, how) => Array.from({ length: count }, () => ask(path, how)) }

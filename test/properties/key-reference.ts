@@ -40,7 +40,7 @@ function covered (given: Given, options: RouteCacheOptions): object {
   return {
     path: ownKey ?? url.split('?', 1)[0],
     ...ownKey === undefined ? { params: entries(params), query: entries(given.query).filter(([name]) => isNamed(name, options.varyByQuery)) } : {},
-    host: host.toLowerCase(),
+    host, // as handlers see it
     protocol,
     steering: STEERING.map((name) => headers[name] ?? null),
     headers: (options.varyByHeaders ?? []).map((name) => headers[name.toLowerCase()] ?? null),
