@@ -1,13 +1,16 @@
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import type { Counters } from '../counters.ts'
+import type { Coding } from '../coding.ts'
 import type { StaleReason } from '../http/cache-status.ts'
+import { acceptsCoding } from '../http/content-coding.ts'
 import { preconditions } from '../http/preconditions.ts'
 import { fieldText, type ResponseHeaders } from '../http/response-fields.ts'
+import { selectingValue } from '../http/vary.ts'
 import type { ResponseCache, Stale } from '../response-cache.ts'
 import type { Announcer } from './announce.ts'
 import { putBack, type Conditions } from './conditions.ts'
 import { kExchange, type ExchangeState } from './exchange.ts'
-import { bodyInstead, representationFor } from './representation.ts'
+import { bodyInstead, codedEtag, representationFor } from './representation.ts'
 import type { ResponseRecorder } from './response-recorder.ts'
 import { removeBodyFields, setStoredFieldsInstead } from './stored-reply.ts'
 import { drain } from './stream-capture.ts'
@@ -55,7 +58,7 @@ export class MissFinisher {
       drain(made.payload, run.ended.then(({ how }) => how === 'stored'))
       return ''
     }
-    if (conditions === undefined || !isRefused(reply, conditions)) return made.payload
+    if (conditions === undefined || !isRefused(reply, conditions, made.coding)) return made.payload
     // The client gets no body, and others may be given it.
     run.goesOn = made.stored === undefined
     drain(made.payload, run.ended.then(({ how }) => how === 'stored'))
@@ -92,11 +95,20 @@ export class MissFinisher {
 }
 
 /** Answers the conditions of the client, which the handler did not get. Only what is successful is compared (RFC 9110 section 13.2.1). */
-function isRefused (reply: FastifyReply, conditions: Conditions): boolean {
+function isRefused (reply: FastifyReply, conditions: Conditions, coding: Coding | undefined): boolean {
   if (reply.statusCode < 200 || reply.statusCode >= 300) return false
   const headers = reply.getHeaders() as ResponseHeaders
   const text = (name: string): string | undefined => headers[name] === undefined ? undefined : fieldText(headers[name])
-  const outcome = preconditions(conditions, { etag: text('etag'), lastModified: text('last-modified') })
+  const [etag, lastModified] = [text('etag'), text('last-modified')]
+  const outcome = preconditions(conditions, { etag, lastModified })
+  // The copy of a client that was sent the stored form has the tag of that.
+  if (outcome === 'proceed' && etag !== undefined && coding !== undefined && acceptsCoding(selectingValue(reply.request.headers, 'accept-encoding') ?? undefined, coding)) {
+    const isCurrent = preconditions(conditions, { etag: codedEtag(etag, coding), lastModified }) === 'not-modified'
+    if (!isCurrent) return false
+    removeBodyFields(reply)
+    reply.code(304).header('etag', codedEtag(etag, coding))
+    return true
+  }
   if (outcome !== 'not-modified' && outcome !== 'failed') return false
   removeBodyFields(reply)
   reply.code(outcome === 'failed' ? 412 : 304)

@@ -97,9 +97,10 @@ export class RouteHooks {
   /** Runs as the last `onSend`: also for hits, which must not be stored again. */
   readonly finish = (request: FastifyRequest, reply: FastifyReply, payload: unknown, done: (error?: Error | null, payload?: unknown) => void): void | Promise<void> => {
     const exchange = request[kExchange]
-    const { announcer, finisher, sender, writes } = this.#parts
+    const { announcer, finisher, policy, sender, writes } = this.#parts
     switch (exchange?.outcome) {
       case undefined: // A guard answered before the look-up.
+        if (writes !== undefined && !policy.methods.has(request.method)) return writes.finish(request, reply, payload, done)
         done(null)
         return
       case 'failed':

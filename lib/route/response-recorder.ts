@@ -1,5 +1,6 @@
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import type { RouteAudit } from '../audit/route-audit.ts'
+import type { Coding } from '../coding.ts'
 import type { Counters } from '../counters.ts'
 import type { UncacheableMemory } from '../fills/uncacheable.ts'
 import type { NotStoredReason } from '../http/cache-status.ts'
@@ -29,6 +30,8 @@ type Miss = Extract<ExchangeState, { outcome: 'miss' }>
 export interface Recorded {
   readonly payload: unknown
   readonly stored: true | NotStoredReason | undefined
+  /** What is stored is compressed. */
+  readonly coding?: Coding | undefined
 }
 
 /** A stale response to this is wrong, also where it might be served. */
@@ -80,7 +83,7 @@ export class ResponseRecorder {
     const payload = unwrapResponse(reply, sent)
     try {
       const candidate = this.#candidate(request, reply, { isStream: isStream(payload) })
-      return typeof candidate === 'string' ? { payload, stored: this.#refuse(request, reply, candidate) } : this.#recordBody(candidate, payload)
+      return typeof candidate === 'string' ? { payload, stored: this.#refuse(request, reply, candidate) } : { ...this.#recordBody(candidate, payload), coding: candidate.coding }
     } catch (fault) {
       this.#warn(fault)
       return { payload, stored: this.#refuse(request, reply, 'function-error') }

@@ -1,5 +1,6 @@
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import { Readable } from 'node:stream'
+import { parseHttpDate } from '../http/dates.ts'
 import { preconditions } from '../http/preconditions.ts'
 import { contentRange, requestedRange } from '../http/ranges.ts'
 import type { Announcer } from './announce.ts'
@@ -151,5 +152,5 @@ function answerTo ({ headers, method }: FastifyRequest, { response, decoding, by
   if (outcome === 'not-modified' || outcome === 'failed') return outcome
   // Parts are cut from bytes that are there.
   if (method !== 'GET' || response.status !== 200 || decoding !== undefined) return 'whole'
-  return requestedRange(headers, { length: bytes, ...validators })
+  return requestedRange(headers, { length: bytes, ...validators, date: parseHttpDate(fieldOf(response, 'date') ?? '') ?? response.storedAt - response.ageMs })
 }

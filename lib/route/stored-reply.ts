@@ -72,6 +72,8 @@ export function setRenewedFields (reply: FastifyReply, stored: StoredResponse, f
   reply.code(stored.status)
   for (const name of OF_STORED_BYTES) reply.removeHeader(name)
   for (const [name, value] of stored.headers) {
+    // Without one of its own a 304 is of now (RFC 9110 section 6.6.1); by the old one the response would be old.
+    if (name === 'date') continue
     const isNew = now[name] !== undefined && fieldText(now[name]) !== fieldText(fieldsBefore[name] ?? '')
     if (!isNew || OF_STORED_BYTES.has(name)) reply.header(name, typeof value === 'string' ? value : [...value])
   }

@@ -36,9 +36,8 @@ export const places: Record<string, (t: Test) => Promise<ResponseCacheOptions>> 
 type Check = (t: Test, cache: ResponseCacheOptions) => Promise<void>
 
 /** A promise that holds wherever responses are kept. */
-export function everywhere (title: string, ...given: [check: Check] | [extra: { todo: string }, check: Check]): void {
-  const [extra, check] = given.length === 1 ? [{}, given[0]] : given
-  for (const [place, optionsOf] of Object.entries(places)) test(`${title} [${place}]`, extra, async (t) => check(t, await optionsOf(t)))
+export function everywhere (title: string, check: Check): void {
+  for (const [place, optionsOf] of Object.entries(places)) test(`${title} [${place}]`, async (t) => check(t, await optionsOf(t)))
 }
 
 /** Header fields by name. */

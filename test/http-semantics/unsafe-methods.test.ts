@@ -115,7 +115,7 @@ test('so does a write with credentials, and one that never came to an end says n
   t.strictSame(await hits(site, '/things/1'), [true])
 })
 
-test('a write that a guard of the route has answered invalidates as well', { todo: 'what is answered before the look-up is not seen' }, async (t) => {
+test('a write that a guard of the route has answered invalidates as well', async (t) => {
   const site = await scene(t, (app, { handler }) => {
     app.all('/', { ...cached(), preHandler: async (request, reply) => request.method === 'PUT' ? reply.send('written') : undefined }, handler)
   })
