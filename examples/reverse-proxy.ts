@@ -80,7 +80,7 @@ function withoutConnectionFields (headers: IncomingHttpHeaders | Http2Headers): 
 
 if (process.argv[1] === import.meta.filename) {
   const { values: { port }, positionals: [origin] } = parseArgs({ options: { port: { type: 'string', default: '3000' } }, allowPositionals: true })
-  if (origin === undefined) throw new Error('Expected the URL of the origin, such as http://127.0.0.1:3001')
+  if (origin === undefined || !/^https?:\/\//.test(origin)) throw new Error(`Expected the URL of the origin, such as http://127.0.0.1:3001, got ${origin}`)
   const app = await reverseProxy({ origin })
   console.log(`${await app.listen({ port: Number(port) })} in front of ${origin}`)
 }

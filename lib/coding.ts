@@ -1,6 +1,6 @@
 import { promisify } from 'node:util'
 import * as zlib from 'node:zlib'
-import type { Transform } from 'node:stream'
+import { pipeline, Transform } from 'node:stream'
 
 /** A content coding in which bodies are stored (RFC 9110 section 8.4.1, RFC 7932, RFC 8878). */
 export type Coding = 'br' | 'gzip' | 'zstd'
@@ -41,11 +41,24 @@ export async function compress (body: Buffer, coding: Coding): Promise<Buffer> {
   return await codec(coding).compress(body)
 }
 
-/** The body as it was, as a stream. A body that is no such coding makes it fail. */
-export function decompress (body: Buffer, coding: Coding): Transform {
+/**
+ * The body as it was, as a stream. It fails for a body that is no such coding, and for one that is not `bytes` long: what is more than
+ * Content-Length says would be read as the next response of the connection.
+ */
+export function decompress (body: Buffer, { coding, bytes }: { coding: Coding, bytes: number }): Transform {
+  let left = bytes
+  const exact = new Transform({
+    transform (chunk: Buffer, _encoding, done) {
+      left -= chunk.length
+      if (left < 0) done(new Error('a stored body is longer than its entry says'))
+      else done(null, chunk)
+    },
+    flush (done) { done(left === 0 ? null : new Error('a stored body is shorter than its entry says')) }
+  })
   const stream = codec(coding).decompress()
+  pipeline(stream, exact, () => {}) // who reads it hears of the fault
   stream.end(body)
-  return stream
+  return exact
 }
 
 /** Whether this process can read the coding. */

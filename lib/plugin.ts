@@ -29,7 +29,7 @@ import { Repeater } from './route/repeat.ts'
 import type { GuardedStore } from './store/guarded-store.ts'
 import { Announcer } from './route/announce.ts'
 import { kCachedRoutes, type CachedRoute } from './route/cached-routes.ts'
-import { kTags, kTargets } from './route/exchange.ts'
+import { kExchange, kTags, kTargets } from './route/exchange.ts'
 import { hooksOf, isHeadOfGet } from './route/fastify-internals.ts'
 import { withHardTimeout } from './route/hard-timeout.ts'
 import { RouteHooks } from './route/hooks.ts'
@@ -185,7 +185,9 @@ function addTags (this: FastifyReply, ...tags: string[]): FastifyReply {
 function addTargets (this: FastifyReply, targets: InvalidationTargets): FastifyReply {
   labelsOf(targets, 'reply.cacheInvalidate()') // says what is wrong where it is
   const { config, method, url } = this.request.routeOptions
-  if (!(kInvalidates in config)) {
+  const exchange = this.request[kExchange]
+  const isCached = exchange !== undefined && !(exchange.outcome === 'bypass' && (exchange.reason === 'method' || exchange.reason === 'disabled'))
+  if (!(kInvalidates in config) || isCached) {
     throw new InvalidTargetError('targets', `reply.cacheInvalidate() of ${[method].flat().join(',')} ${url}`, 'expected a route of an unsafe method, or one with config.cache.invalidates, that is not cached; call fastify.cache.invalidate() instead')
   }
   this.request[kTargets] ??= []

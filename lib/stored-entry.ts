@@ -1,6 +1,6 @@
 import { crc32 } from 'node:zlib'
 import { isAdaptiveState, type AdaptiveState } from './adaptive-ttl.ts'
-import { isCoding, type Coding } from './coding.ts'
+import { canDecompress, isCoding, type Coding } from './coding.ts'
 import type { StaleWindows } from './http/freshness.ts'
 import type { HeaderField } from './http/stored-fields.ts'
 import type { Labelled } from './marks/ledger.ts'
@@ -158,7 +158,7 @@ function isChangedField (field: unknown): boolean {
 
 function isCodedBody (value: unknown): boolean {
   const { coding, bytes, etag } = (value ?? {}) as Record<string, unknown>
-  return isCoding(coding) && isDuration(bytes) && isFieldValue(etag)
+  return isCoding(coding) && canDecompress(coding) && isDuration(bytes) && isFieldValue(etag)
 }
 
 function isNames (value: unknown): boolean {
@@ -227,6 +227,8 @@ export function entryBytes (entry: Entry): number {
     bytes += 100 + 2 * name.length + (typeof value === 'string' ? 2 * value.length : value.reduce((sum, line) => sum + 40 + 2 * line.length, 0))
   }
   if (entry.adaptive !== undefined) bytes += 1000
+  if (entry.coded !== undefined) bytes += 200
+  for (const [name, value] of entry.changed ?? []) bytes += 100 + 2 * (name.length + String(value).length)
   for (const name of entry.removed) bytes += 40 + 2 * name.length
   for (const [name, value] of entry.vary) bytes += 100 + 2 * (name.length + (value?.length ?? 0))
   return bytes

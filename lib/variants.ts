@@ -23,7 +23,7 @@ interface Known {
 /** Clients choose the values of header fields: more variants push out the oldest. */
 export const MOST_VARIANTS = 50
 const MOST_NAMES = 16
-const MOST_KNOWN = 10_000
+const MOST_KNOWN = 2000
 /** Characters of a key that is remembered: clients choose how long a key is. */
 const LONGEST_KNOWN = 2000
 
@@ -65,8 +65,9 @@ export class Variants {
   learn (key: ResponseKey, { vary, headers }: { vary: StoredResponse['vary'], headers: RequestHeaders }): ResponseKey {
     const known = this.#known.get(key.text)
     if (known === undefined && vary.length === 0) return key
+    if (known !== undefined && covers(known.names, vary)) return variantKey(key, known.names, headers)
     const names = union(known?.names ?? [], vary)
-    if (known?.names.length !== names.length) this.#remember(key, { names, digests: known?.digests ?? [], until: -Infinity })
+    this.#remember(key, { names, digests: known?.digests ?? [], until: -Infinity })
     return variantKey(key, names, headers)
   }
 
@@ -74,7 +75,7 @@ export class Variants {
   async list (key: ResponseKey, response: StoredResponse, { keepMs, headers }: { keepMs: number, headers: RequestHeaders }): Promise<ResponseKey | undefined> {
     const known = this.#known.get(key.text)
     if (known === undefined && response.vary.length === 0) return key
-    const isKnown = known !== undefined && known.until >= this.#now() + keepMs && union(known.names, response.vary).length === known.names.length
+    const isKnown = known !== undefined && known.until >= this.#now() + keepMs && covers(known.names, response.vary)
     if (isKnown && known.digests.includes(variantDigest(known.names, headers))) return variantKey(key, known.names, headers)
     const found = await this.#store.getLatest(key)
     const there = isVariants(found, key) ? found : undefined
@@ -88,7 +89,7 @@ export class Variants {
   }
 
   async #write (key: ResponseKey, response: StoredResponse, { there, since, keepMs, headers }: { there: StoredVariants | undefined, since: readonly string[], keepMs: number, headers: RequestHeaders }): Promise<ResponseKey | undefined> {
-    const names = union(union(there?.names ?? [], response.vary), (this.#known.get(key.text)?.names ?? []).map((name) => [name]))
+    const names = union(union(there?.names ?? [], (this.#known.get(key.text)?.names ?? []).map((name) => [name])), response.vary)
     const own = variantDigest(names, headers)
     const digests = [...new Set([...there?.digests ?? [], ...since, own])]
     const dropped = digests.splice(0, Math.max(0, digests.length - MOST_VARIANTS))
@@ -120,7 +121,7 @@ function variantKey (key: ResponseKey, names: readonly string[], headers: Reques
   let sent = ''
   for (const name of names) {
     const value = selectingValue(headers, name)
-    sent += value === null ? `${name}-;` : `${name}${value.length}:${value};`
+    sent += value === null ? `${name}:-;` : `${name}:${value.length}:${value};`
   }
   return key.variantFor(sent, () => variantDigest(names, headers))
 }
@@ -129,7 +130,11 @@ function variantDigest (names: readonly string[], headers: RequestHeaders): stri
   return digest(encodeValue(names.map((name) => [name, variantValue(headers, name)])))
 }
 
-/** More names than are sensible are not added up. */
+function covers (names: readonly string[], vary: StoredResponse['vary']): boolean {
+  return vary.every(([name]) => names.includes(name))
+}
+
+/** More names than are sensible are not added up; those of `vary` are always there. */
 function union (names: readonly string[], vary: ReadonlyArray<readonly [name: string, ...rest: unknown[]]>): readonly string[] {
   const own = vary.map(([name]) => name)
   const all = [...new Set([...names, ...own])]

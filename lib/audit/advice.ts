@@ -35,7 +35,7 @@ export function advice (input: Input, options: Options): string {
     case 'user': return userAdvice(options)
     case 'session': return 'write varyByUser: (request) => …, which returns the user of the session, or shared: true if the response is the same for everyone'
     case 'ip':
-    case 'socket': return 'read it in a hook if the response does not depend on it; else write varyByUser: (request) => request.ip, or do not cache the route'
+    case 'socket': return 'read it in a hook if the response does not depend on it; else make it a part of what the route\'s "key" returns, or do not cache the route'
     case 'copy': return advice(input.of[0], options)
   }
 }

@@ -1,6 +1,7 @@
 import type { FastifyInstance, InjectOptions } from 'fastify'
 import { inTime } from '../deadline.ts'
 import { expectedGot, InvalidOptionError } from '../errors.ts'
+import { boolean, checkOptions, fieldNames, isPlainObject, listOf, type Rule, type Rules } from '../options/check.ts'
 import { kCachedRoutes } from '../route/cached-routes.ts'
 import { mayShareUrl } from '../route/url-patterns.ts'
 import type { Ask } from './exchange.ts'
@@ -8,6 +9,20 @@ import type { Names } from './probe.ts'
 import { allProbes } from './probes/index.ts'
 import { probeUrl, type AuditedUrl, type Finding } from './run-probes.ts'
 import type { Person } from './scene.ts'
+
+const twoUsers: Rule = {
+  expected: 'a list of at least two users, each an object of header fields such as { authorization: \'Bearer …\' }: what they get is compared',
+  secret: true,
+  accepts: (value) => Array.isArray(value) && value.length !== 1 && value.every(isPlainObject)
+}
+const NAME_RULES: Rules<Names> = { headers: fieldNames, cookies: fieldNames, query: listOf('parameter names', (name) => typeof name === 'string') }
+const RULES: Rules<AuditOptions> = {
+  urls: listOf('paths that begin with "/"', () => true),
+  users: twoUsers,
+  names: { expected: 'an object of lists of names', accepts: isPlainObject },
+  host: { expected: 'a host such as \'www.example\'', accepts: (value) => typeof value === 'string' && value !== '' },
+  allowUnsafe: boolean
+}
 
 /** A handler or a store that takes longer is not waited for. */
 const LONGEST_MS = 10_000
@@ -48,6 +63,8 @@ export interface AuditReport {
  * to audit, `RESPONSE_CACHE_ERR_STORE_UNAVAILABLE` when the store does not answer.
  */
 export async function auditCache (app: FastifyInstance, options: AuditOptions = {}): Promise<AuditReport> {
+  checkOptions<AuditOptions>(options, RULES, 'auditCache()')
+  checkOptions<Names>(options.names ?? {}, NAME_RULES, 'names in auditCache()')
   const { urls = [], users = [], names = {}, host, allowUnsafe = false } = options
   checkUrls(urls)
   await app.ready()

@@ -1,5 +1,5 @@
 import { hasSessionCookie, parseCookies } from '../http/cookies.ts'
-import { requestFieldRole } from '../http/request-fields.ts'
+import { isSecretField, requestFieldRole } from '../http/request-fields.ts'
 import type { RequestHeaders } from '../http/vary.ts'
 import type { RoutePolicy } from '../options/policy.ts'
 
@@ -123,10 +123,12 @@ function isUserCovered (name: string, keyed: Reads): boolean {
   return name === '' ? readOfUser(keyed).length > 0 : readOfUser(keyed).some((one) => IDENTIFIES.test(one))
 }
 
-/** Whether the key says of the user only what others have, too. A credential that no user was found by is not admitted. */
+/** Whether the key says of who asks only what others have, too: a role, or an address. A credential that no user was found by is not admitted. */
 function isOnlyRole (keyed: Reads): boolean {
-  const members = readOfUser(keyed).filter((name) => name !== '')
-  return members.length > 0 && !members.some((name) => IDENTIFIES.test(name))
+  const members = readOfUser(keyed)
+  if (members.some((name) => IDENTIFIES.test(name))) return false
+  if (members.some((name) => name !== '')) return true
+  return ![...keyed.values()].some((input) => input.kind === 'user' || input.kind === 'session' || input.kind === 'cookie' || (input.kind === 'header' && isSecretField(input.name)))
 }
 
 function readOfUser (keyed: Reads): string[] {

@@ -36,8 +36,9 @@ export function staleWindows (headers: ResponseHeaders, route: WantedWindows, ta
 export type Use = 'fresh' | 'while-revalidate' | 'if-error' | 'none'
 
 /** The use of a response at a moment. One that is not fresh although its time is not over was invalidated softly. */
-export function useOf ({ staleAt, whileRevalidateMs, ifErrorMs }: StaleWindows & { readonly staleAt: number }, at: number, isInvalidated: boolean): Use {
-  if (staleAt > at && !isInvalidated) return 'fresh'
+export function useOf ({ staleAt, storedAt, whileRevalidateMs, ifErrorMs }: StaleWindows & { readonly staleAt: number, readonly storedAt: number }, at: number, isInvalidated: boolean): Use {
+  // One that was never fresh is not, by whatever clock.
+  if (staleAt > at && staleAt > storedAt && !isInvalidated) return 'fresh'
   const staleMs = at - staleAt
   if (staleMs < whileRevalidateMs && whileRevalidateMs > 0) return 'while-revalidate'
   return staleMs < ifErrorMs && ifErrorMs > 0 ? 'if-error' : 'none'

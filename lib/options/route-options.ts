@@ -144,7 +144,7 @@ export interface RouteCacheOptions {
 
   /**
    * So long after its lifetime a response with an `ETag` or `Last-Modified` of the handler's own is kept, so that the handler may say 304,
-   * not modified, instead of making it again: it gets `If-None-Match` and `If-Modified-Since` of the stored response (RFC 9111 section
+   * not modified, instead of making it again: it gets `If-None-Match` (or `If-Modified-Since`) of the stored response (RFC 9111 section
    * 4.3). Default `'10m'` with `ttl: 'http'`, else `false`: never.
    */
   revalidate?: Duration | false

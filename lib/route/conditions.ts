@@ -31,6 +31,11 @@ export function replaceConditions (request: FastifyRequest, stored: Validators |
   return taken
 }
 
+/** Whether a hook has put header fields over those of the request, conditions among them: these cannot be replaced. */
+export function hasFixedConditions ({ headers, raw }: FastifyRequest): boolean {
+  return headers !== raw.headers && CONDITIONS.some((name) => headers[name] !== undefined)
+}
+
 /** For hooks that come after the answer, the request is again what the client sent. */
 export function putBack (request: FastifyRequest, taken: Conditions): void {
   const { headers } = request.raw

@@ -24,9 +24,9 @@ export function downstreamFields (policy: RoutePolicy, { headers, tags }: { head
   return [...added, ['vary', policy.headers.reduce((field, name) => withVary(field, name), headers.vary === undefined ? '' : fieldText(headers.vary))]]
 }
 
-/** By user, by a credential, by a cookie, or behind a guard. */
-function isForSome ({ cookies, headers, shared, userOf }: RoutePolicy): boolean {
-  return userOf !== false || shared !== false || cookies.length > 0 || headers.some(isSecretField)
+/** By a key of its own, which Vary cannot name, by user, by a credential, by a cookie, or behind a guard. */
+function isForSome ({ cookies, headers, key, shared, userOf }: RoutePolicy): boolean {
+  return key !== undefined || userOf !== false || shared !== false || cookies.length > 0 || headers.some(isSecretField)
 }
 
 /** A field of a CDN would override what the handler says to all caches but this one (RFC 9213 section 2.2). */

@@ -10,6 +10,7 @@ import type { ResponseCache, Stale } from '../response-cache.ts'
 import type { Announcer } from './announce.ts'
 import { putBack, type Conditions } from './conditions.ts'
 import { kExchange, type ExchangeState } from './exchange.ts'
+import { unwrapResponse } from './payload.ts'
 import { bodyInstead, codedEtag, representationFor } from './representation.ts'
 import type { ResponseRecorder } from './response-recorder.ts'
 import { removeBodyFields, setStoredFieldsInstead } from './stored-reply.ts'
@@ -39,9 +40,11 @@ export class MissFinisher {
   }
 
   /** Gives what is sent in place of the payload. */
-  finish (request: FastifyRequest, reply: FastifyReply, { exchange, payload }: Finishing): unknown {
+  finish (request: FastifyRequest, reply: FastifyReply, { exchange, payload: sent }: Finishing): unknown {
     const { run, conditions, questioned } = exchange
     if (conditions !== undefined) putBack(request, conditions)
+    // First: a Response brings a status of its own.
+    const payload = unwrapResponse(reply, sent)
     const stale = this.#usable(exchange)
     if (exchange.isTooLate === true) return this.#finishLate(request, reply, { exchange, stale, payload })
     if (stale !== undefined && reply.statusCode >= 500 && !run.isBehind) {
@@ -63,6 +66,13 @@ export class MissFinisher {
     run.goesOn = made.stored === undefined
     drain(made.payload, run.ended.then(({ how }) => how === 'stored'))
     return null
+  }
+
+  /** The handler answers past Fastify. */
+  hijacked (request: FastifyRequest, reply: FastifyReply): void {
+    const { conditions } = request[kExchange] as Exchanged
+    if (conditions !== undefined) putBack(request, conditions)
+    this.#recorder.hijacked(request, reply)
   }
 
   /** The handler took too long: `payload` is what an error handler made of that. */

@@ -11,7 +11,7 @@ import type { RouteAdmission } from './admission.ts'
 import type { Announcer } from './announce.ts'
 import { forAnew, type Background } from './background.ts'
 import type { Collapsing, Decision } from './collapsing.ts'
-import { replaceConditions, validatorsOf } from './conditions.ts'
+import { hasFixedConditions, replaceConditions, validatorsOf } from './conditions.ts'
 import type { Validators } from '../http/preconditions.ts'
 import type { Sharing } from './sharing.ts'
 import { kExchange } from './exchange.ts'
@@ -79,7 +79,7 @@ export class RouteHooks {
       return
     }
     const isForOne = collapsing.isForOne(admitted, request.headers)
-    if (isForOne && policy.stale.ifErrorMs === undefined) {
+    if (isForOne && policy.stale.ifErrorMs === undefined && admitted.wanted?.onlyIfCached !== true) {
       this.#follow(collapsing.runForOne({ outcome: 'miss', key: admitted.key, reason: 'uri-miss' }, asking(turn)), turn)
       return
     }
@@ -213,7 +213,7 @@ export class RouteHooks {
           sentUrl: request.originalUrl,
           fieldsBefore: reply.getHeaders()
         }
-        if (run.isWatched) endWithAnswer(run, reply, () => { this.#parts.recorder.hijacked(request, reply) })
+        if (run.isWatched) endWithAnswer(run, reply, () => { this.#parts.finisher.hijacked(request, reply) })
         this.#runHandler(request, done)
       }
     }
@@ -224,9 +224,10 @@ export class RouteHooks {
     const { cache } = this.#parts
     if (former?.isValidatable !== true || cache.isDead(former, key)) return undefined
     const { etag, lastModified } = validatorsOf(former)
+    // Alone, so that a 304 is about it, also of a handler that compares dates only.
+    if (etag !== undefined) return { etag, lastModified: undefined }
     // A second may be too coarse for what was invalidated softly.
-    if (!cache.isInvalidated(former, key)) return { etag, lastModified }
-    return etag === undefined ? undefined : { etag, lastModified: undefined }
+    return cache.isInvalidated(former, key) ? undefined : { etag, lastModified }
   }
 
   /** A request of the cache itself, which has come past the guards. */
@@ -286,8 +287,8 @@ export class RouteHooks {
  * Whether the handler is to answer for all who may be given the response, not for the copy that this client has. A part is for this client
  * only, and what is known to be is as well.
  */
-function maySetConditions ({ method, headers }: FastifyRequest, run: Run, former: StoredResponse | undefined): boolean {
-  return method === 'GET' && headers.range === undefined && !(run.isForOne && former === undefined)
+function maySetConditions (request: FastifyRequest, run: Run, former: StoredResponse | undefined): boolean {
+  return request.method === 'GET' && request.headers.range === undefined && !hasFixedConditions(request) && !(run.isForOne && former === undefined)
 }
 
 /** Each use of it has to be asked for (RFC 9111 section 5.2.2.4). */

@@ -17,7 +17,8 @@ export function asAsked (found: LookupResult, wanted: RequestDirectives, { now, 
     const isWanted = !isTooOld && leftMs >= (wanted.minFreshMs ?? 0)
     return isWanted ? found : { outcome: 'miss', key, reason: 'request', former: response }
   }
-  if (!isTooOld && wanted.maxStaleMs !== undefined && -leftMs <= wanted.maxStaleMs && mayBeStale(response, targetedFields)) {
+  // What is not stale by its time was invalidated.
+  if (!isTooOld && wanted.maxStaleMs !== undefined && leftMs <= 0 && -leftMs <= wanted.maxStaleMs && mayBeStale(response, targetedFields)) {
     return { outcome: 'asked-stale', stale: { outcome: 'stale', key, response, at: now, use: 'if-error' } }
   }
   const isFreshWanted = isTooOld || wanted.maxAgeMs !== undefined || wanted.minFreshMs !== undefined

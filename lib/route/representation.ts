@@ -48,14 +48,15 @@ export function identityOf (response: StoredResponse): Representation {
 }
 
 /** Its body as Fastify sends it. Without one and a content type, `undefined` keeps Fastify from adding a type. */
-export function bodyOf ({ response, decoding }: Representation): Buffer | Readable | undefined {
-  if (decoding !== undefined) return decompress(response.body, decoding)
+export function bodyOf ({ response, decoding, bytes }: Representation): Buffer | Readable | undefined {
+  if (decoding !== undefined) return decompress(response.body, { coding: decoding, bytes })
   return response.body.length === 0 ? undefined : response.body
 }
 
 /** What is sent in place of a payload. */
 export function bodyInstead (reply: FastifyReply, payload: unknown, representation: Representation): unknown {
-  (payload as { destroy?: () => void } | null | undefined)?.destroy?.()
+  if (payload instanceof ReadableStream) payload.cancel().catch(() => {}) // nobody reads it
+  else (payload as { destroy?: () => void } | null | undefined)?.destroy?.()
   if (reply.request.method !== 'HEAD') return bodyOf(representation) ?? null
   reply.header('content-length', String(representation.bytes))
   return undefined

@@ -16,7 +16,6 @@ import type { RouteAdmission } from './admission.ts'
 import { kExchange, type ExchangeState } from './exchange.ts'
 import { hasTrailers } from './fastify-internals.ts'
 import type { Lifetimes } from './lifetimes.ts'
-import { unwrapResponse } from './payload.ts'
 import { bodyOf, identityOf } from './representation.ts'
 import { asHandlerMade, ResponseMaker, type Candidate, type Made } from './response-maker.ts'
 import type { Sharing } from './sharing.ts'
@@ -79,8 +78,7 @@ export class ResponseRecorder {
   }
 
   /** Ends the run, now or when its stream ends. */
-  record (request: FastifyRequest, reply: FastifyReply, sent: unknown): Recorded {
-    const payload = unwrapResponse(reply, sent)
+  record (request: FastifyRequest, reply: FastifyReply, payload: unknown): Recorded {
     try {
       const candidate = this.#candidate(request, reply, { isStream: isStream(payload) })
       return typeof candidate === 'string' ? { payload, stored: this.#refuse(request, reply, candidate) } : { ...this.#recordBody(candidate, payload), coding: candidate.coding }

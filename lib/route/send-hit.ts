@@ -112,7 +112,7 @@ export class HitSender {
     else setStoredFields(reply, response)
     if (typeof answer === 'object') reply.code(206).header('content-range', contentRange(answer, bytes))
     this.#announce(reply, found)
-    if (typeof part !== 'string') void reply.send(Buffer.from(part))
+    if (typeof part !== 'string') void reply.send(this.mayBeTransformed ? Buffer.from(part) : undefined)
     else if (answer === 'whole') this.#sendDecoded(request, reply, representation)
     else void reply.send()
   }

@@ -16,7 +16,7 @@ test('a report says what was read, where, and what to write', async (t) => {
     'the handler of GET /price reads the header field x-tenant, which the key does not cover: others are given what was made for one of its ' +
     "values; write varyByHeaders: ['accept-language', 'x-tenant'], or send Vary: x-tenant",
     'the handler of GET /price reads the address of the client, which the key does not cover: others are given what was made for one of its ' +
-    'values; read it in a hook if the response does not depend on it; else write varyByUser: (request) => request.ip, or do not cache the route'
+    'values; read it in a hook if the response does not depend on it; else make it a part of what the route\'s "key" returns, or do not cache the route'
   ])
   t.strictSame(warnings[0]?.details, { cache: { route: 'GET /price', outcome: 'miss', reason: 'unkeyed-input', field: 'header x-tenant' } })
 })

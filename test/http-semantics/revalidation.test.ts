@@ -33,7 +33,7 @@ everywhere('a 304 of the handler renews what is stored: its body, and the fields
   site.pass(MINUTE_MS)
   const renewed = await site.ask('/')
   t.strictSame([renewed.status, renewed.text, heard(renewed)], [200, 'text', RENEWED])
-  t.strictSame(asked(site, 2), ['"1"', date(-9)])
+  t.strictSame(asked(site, 2), ['"1"', undefined], 'by its ETag alone: a date may be too coarse')
   const hit = await site.ask('/')
   t.strictSame([hit.text, heard(hit)], ['text', 'HIT hit; ttl=90'])
   for (const answer of [renewed, hit]) {

@@ -61,7 +61,7 @@ test('fresh until the very end of the lifetime, then of use for as long as the w
     [[0, 20], 120, true, 'none']
   ]
   for (const [[whileRevalidateMs, ifErrorMs], at, isInvalidated, use] of table) {
-    t.equal(useOf({ staleAt: 100, whileRevalidateMs, ifErrorMs }, at, isInvalidated), use, `${whileRevalidateMs}, ${ifErrorMs} at ${at}`)
+    t.equal(useOf({ storedAt: 0, staleAt: 100, whileRevalidateMs, ifErrorMs }, at, isInvalidated), use, `${whileRevalidateMs}, ${ifErrorMs} at ${at}`)
   }
 })
 
