@@ -1,3 +1,4 @@
+import type { OutgoingHttpHeaders } from 'node:http'
 import type { FastifyInstance, FastifyReply, RouteOptions } from 'fastify'
 
 /*
@@ -41,4 +42,23 @@ export function hooksOf (instance: FastifyInstance, names: readonly string[]): s
  */
 export function isHeadOfGet (route: RouteOptions): boolean {
   return [route.onSend ?? []].flat().some((hook) => hook.name === 'headRouteOnSendHandler')
+}
+
+/** The same of a reply, found once. */
+export class ReplyInternals {
+  #headers: symbol | undefined
+  #trailers: symbol | undefined
+
+  /** The header fields as they are to be sent, to write them without Fastify; `undefined` when they cannot be known, or are not all. */
+  headersOf (reply: FastifyReply): OutgoingHttpHeaders | undefined {
+    this.#headers ??= symbolOf(reply, 'fastify.reply.headers')
+    this.#trailers ??= symbolOf(reply, 'fastify.reply.trailers')
+    if (this.#headers === undefined || this.#trailers === undefined) return undefined
+    const own = reply as unknown as Record<symbol, unknown>
+    return own[this.#trailers] === null ? own[this.#headers] as OutgoingHttpHeaders : undefined
+  }
+}
+
+function symbolOf (owner: object, description: string): symbol | undefined {
+  return Object.getOwnPropertySymbols(owner).find((symbol) => symbol.description === description)
 }

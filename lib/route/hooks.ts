@@ -136,7 +136,7 @@ export class RouteHooks {
     if (turn.reply.sent) return // by something else, meanwhile
     const { background, cache, collapsing, policy, sender, shared, targetedFields } = this.#parts
     const { wanted, hasCredentials } = turn.admitted
-    const result = wanted === undefined ? found : asAsked(found, wanted, { now: cache.now, targetedFields })
+    const result = wanted === undefined ? found : asAsked(found, wanted, { cache, targetedFields })
     if (result.outcome === 'hit') {
       shared.counters.hits++
       shared.hot?.note({ request: turn.request, admitted: turn.admitted, policy, response: result.response })

@@ -5,6 +5,7 @@ import { preconditions } from '../http/preconditions.ts'
 import { contentRange, requestedRange } from '../http/ranges.ts'
 import type { Announcer } from './announce.ts'
 import { fieldOf, hasConditions } from './conditions.ts'
+import { ReplyInternals } from './fastify-internals.ts'
 import { kExchange, type Decoded, type ExchangeState } from './exchange.ts'
 import { bodyOf, CodingMemory, representationFor, type Representation } from './representation.ts'
 import { setFieldsOfBytes, setNotModifiedFields, setStoredFields } from './stored-reply.ts'
@@ -22,6 +23,7 @@ const SENT = { outcome: 'sent' } as const
 /** Sends what is stored: all of it, a part, or word that the client's copy is still good. */
 export class HitSender {
   readonly #announcer: Announcer
+  readonly #internals = new ReplyInternals()
   readonly #codings = new CodingMemory()
   /** Whether other `onSend` hooks may change what a hit sends; known when all hooks are. */
   mayBeTransformed = true
@@ -41,11 +43,13 @@ export class HitSender {
     this.#sendWhole(turn, found)
   }
 
-  #sendWhole ({ request, reply }: Turn, found: Served): void {
+  #sendWhole (turn: Turn, found: Served): void {
+    const { request, reply } = turn
     const { response } = found
     request[kExchange] = found
     setStoredFields(reply, response)
     this.#announce(reply, found)
+    if (request.method !== 'HEAD' && response.body.length > 0 && this.#write(turn, response.body)) return
     // A hook may write into the bytes it is given; where there is no other hook, `finish` adds them.
     void reply.send(this.mayBeTransformed && response.body.length > 0 ? Buffer.from(response.body) : undefined)
   }
@@ -85,11 +89,27 @@ export class HitSender {
     return bodyOf(representation)
   }
 
-  #sendNotModified ({ request, reply }: Turn, found: Served): void {
+  #sendNotModified (turn: Turn, found: Served): void {
+    const { request, reply } = turn
     request[kExchange] = SENT
     setNotModifiedFields(reply, found.response)
     this.#announce(reply, found)
-    void reply.send()
+    if (!this.#write(turn, undefined)) void reply.send()
+  }
+
+  /**
+   * Writes the answer where there is nothing left that Fastify would do with it: no hook that looks at it, no trailers. Otherwise says so.
+   */
+  #write ({ request, reply }: Turn, body: Buffer | undefined): boolean {
+    const headers = this.mayBeTransformed ? undefined : this.#internals.headersOf(reply)
+    if (headers === undefined) return false
+    // When a field cannot be sent, what an error handler sends next is its own.
+    request[kExchange] = FAILED
+    if (body !== undefined) headers['content-length'] = String(body.length)
+    reply.raw.writeHead(reply.statusCode, headers)
+    reply.hijack()
+    reply.raw.end(body)
+    return true
   }
 
   #sendSelected (turn: Turn, found: Served): void {
