@@ -133,6 +133,7 @@ test('a function says whose directives count; one that fails is nobody\'s', asyn
   answers(site, {})
   await site.ask('/')
   t.equal(heard(await site.ask('/', { headers: { 'cache-control': 'no-cache' } })), 'HIT hit; ttl=60')
+  site.pass(100) // what began earlier would not take its place
   t.equal(heard(await site.ask('/', { headers: { 'cache-control': 'no-cache', 'x-editor': 'yes' } })), 'MISS fwd=request; stored')
   t.equal(brief(await site.ask('/')), '200 HIT made 2', 'others have what it has made')
 })
