@@ -221,7 +221,7 @@ function routeHooks (policy: RoutePolicy, route: RouteOptions, attaching: Attach
   const announcer = new Announcer({ name, debug: debugHeaders ? { prefix } : undefined })
   const sender = new HitSender(announcer)
   const finisher = new MissFinisher({ cache: engine, announcer, recorder, counters })
-  return new RouteHooks({ policy, cache: engine, admission, collapsing, background, recorder, announcer, sender, finisher, writes, enabled, targetedFields, warnings, shared })
+  return new RouteHooks({ policy, cache: engine, admission, collapsing, background, announcer, sender, finisher, writes, enabled, targetedFields, warnings, shared })
 }
 
 /** Not loaded where nobody asks for it: it is for development. */

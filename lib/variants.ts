@@ -20,6 +20,15 @@ interface Known {
   readonly until: number
 }
 
+/** What is to be written of a response, next to what the store has. */
+interface Listing {
+  readonly there: StoredVariants | undefined
+  /** Variants that other requests of this process have stored meanwhile. */
+  readonly since: readonly string[]
+  readonly keepMs: number
+  readonly headers: RequestHeaders
+}
+
 /** Clients choose the values of header fields: more variants push out the oldest. */
 export const MOST_VARIANTS = 50
 const MOST_NAMES = 16
@@ -88,7 +97,7 @@ export class Variants {
     return await this.#write(key, response, { there, since, keepMs, headers })
   }
 
-  async #write (key: ResponseKey, response: StoredResponse, { there, since, keepMs, headers }: { there: StoredVariants | undefined, since: readonly string[], keepMs: number, headers: RequestHeaders }): Promise<ResponseKey | undefined> {
+  async #write (key: ResponseKey, response: StoredResponse, { there, since, keepMs, headers }: Listing): Promise<ResponseKey | undefined> {
     const names = union(union(there?.names ?? [], (this.#known.get(key.text)?.names ?? []).map((name) => [name])), response.vary)
     const own = variantDigest(names, headers)
     const digests = [...new Set([...there?.digests ?? [], ...since, own])]

@@ -1,6 +1,7 @@
 import { compress, type Coding } from '../coding.ts'
 import { isCompressible } from '../http/content-coding.ts'
-import { fieldText, mediaType, type ResponseHeaders } from '../http/response-fields.ts'
+import { cachingDirectives } from '../http/lifetime.ts'
+import { mediaType, type ResponseHeaders } from '../http/response-fields.ts'
 import type { StoredResponse } from '../stored-entry.ts'
 import { fieldOf } from './conditions.ts'
 import { codedEtag } from './representation.ts'
@@ -11,7 +12,8 @@ const LEAST_BYTES = 1024
 /** Whether a response with these header fields may be sent in another coding than it was made in (RFC 9111 section 5.2.2.6). */
 export function mayCompress (status: number, headers: ResponseHeaders): boolean {
   if (status !== 200 || headers['content-encoding'] !== undefined || !isCompressible(mediaType(headers))) return false
-  return !/no-transform/i.test(fieldText(headers['cache-control'] ?? ''))
+  const caching = cachingDirectives(headers, [])
+  return caching === undefined || (caching !== 'malformed' && !caching.directives.has('no-transform'))
 }
 
 /** The response with its body compressed, if that makes it smaller. Never rejects. */

@@ -19,7 +19,6 @@ import type { MissFinisher } from './finish-miss.ts'
 import { hideUncovered } from './hide-uncovered.ts'
 import { asAsked } from './obey.ts'
 import { bodyDigest, purposeOf, type Purpose } from './repeat.ts'
-import type { ResponseRecorder } from './response-recorder.ts'
 import type { HitSender } from './send-hit.ts'
 import { asking, endWithAnswer, type Turn } from './turn.ts'
 import type { RouteWarnings } from './warnings.ts'
@@ -31,7 +30,6 @@ export interface RouteParts {
   readonly admission: RouteAdmission
   readonly collapsing: Collapsing
   readonly background: Background
-  readonly recorder: ResponseRecorder
   readonly announcer: Announcer
   readonly sender: HitSender
   readonly finisher: MissFinisher
@@ -168,7 +166,7 @@ export class RouteHooks {
   }
 
   #follow (decision: Decision, turn: Turn): void {
-    const { request, reply, admitted, done } = turn
+    const { request, reply, done } = turn
     const { cache, sender, shared: { counters } } = this.#parts
     if (reply.sent) {
       if (decision.do === 'run') decision.run.settle({ how: 'failed' })
@@ -191,32 +189,34 @@ export class RouteHooks {
         if (decision.reason !== 'only-if-cached') reply.header('retry-after', '1')
         done(decision.error)
         return
-      case 'run': {
-        const { run, result } = decision
+      case 'run':
         counters.misses++
-        const stale = result.outcome === 'stale' ? result : undefined
-        const former = result.outcome === 'stale' ? result.response : result.former
-        const isAsking = maySetConditions(request, run, former)
-        const questioned = isAsking ? this.#questioned(former, result.key) : undefined
-        request[kExchange] = {
-          outcome: 'miss',
-          reason: result.outcome === 'stale' ? 'stale' : result.reason,
-          admitted,
-          key: result.key,
-          run,
-          askedAt: turn.askedAt,
-          stale,
-          former,
-          conditions: isAsking ? replaceConditions(request, questioned) : undefined,
-          questioned: questioned === undefined ? undefined : former,
-          filled: this.#parts.cache.fillStamp,
-          sentUrl: request.originalUrl,
-          fieldsBefore: reply.getHeaders()
-        }
-        if (run.isWatched) endWithAnswer(run, reply, () => { this.#parts.finisher.hijacked(request, reply) })
-        this.#runHandler(request, done)
-      }
+        this.#run(decision, turn)
     }
+  }
+
+  #run ({ run, result }: Extract<Decision, { do: 'run' }>, { request, reply, admitted, askedAt, done }: Turn): void {
+    const stale = result.outcome === 'stale' ? result : undefined
+    const former = result.outcome === 'stale' ? result.response : result.former
+    const takesConditions = mayTakeConditions(request, run, former)
+    const questioned = takesConditions ? this.#questioned(former, result.key) : undefined
+    request[kExchange] = {
+      outcome: 'miss',
+      reason: result.outcome === 'stale' ? 'stale' : result.reason,
+      admitted,
+      key: result.key,
+      run,
+      askedAt,
+      stale,
+      former,
+      conditions: takesConditions ? replaceConditions(request, questioned) : undefined,
+      questioned: questioned === undefined ? undefined : former,
+      filled: this.#parts.cache.fillStamp,
+      sentUrl: request.originalUrl,
+      fieldsBefore: reply.getHeaders()
+    }
+    if (run.isWatched) endWithAnswer(run, reply, () => { this.#parts.finisher.hijacked(request, reply) })
+    this.#runHandler(request, done)
   }
 
   /** What the handler is asked about a response that was stored. Not about one that is invalidated: nothing may bring that back. */
@@ -287,7 +287,7 @@ export class RouteHooks {
  * Whether the handler is to answer for all who may be given the response, not for the copy that this client has. A part is for this client
  * only, and what is known to be is as well.
  */
-function maySetConditions (request: FastifyRequest, run: Run, former: StoredResponse | undefined): boolean {
+function mayTakeConditions (request: FastifyRequest, run: Run, former: StoredResponse | undefined): boolean {
   return request.method === 'GET' && request.headers.range === undefined && !hasFixedConditions(request) && !(run.isForOne && former === undefined)
 }
 

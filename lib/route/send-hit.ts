@@ -49,7 +49,8 @@ export class HitSender {
     request[kExchange] = found
     setStoredFields(reply, response)
     this.#announce(reply, found)
-    if (request.method !== 'HEAD' && response.body.length > 0 && this.#write(turn, response.body)) return
+    // Of a 204 Fastify leaves the body out that a handler has given it (RFC 9110 section 15.3.5).
+    if (request.method !== 'HEAD' && response.status !== 204 && response.body.length > 0 && this.#write(turn, response.body)) return
     // A hook may write into the bytes it is given; where there is no other hook, `finish` adds them.
     void reply.send(this.mayBeTransformed && response.body.length > 0 ? Buffer.from(response.body) : undefined)
   }

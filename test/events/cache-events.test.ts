@@ -9,7 +9,8 @@ import { until } from './scene.ts'
 type Cache = ReturnType<typeof createCache>
 
 function cacheOf (t: Test, options: CacheOptions): Cache {
-  const cache = createCache({ defaults: { ttl: '1h' }, ...options })
+  // A machine that is busy is not what is tested.
+  const cache = createCache({ defaults: { ttl: '1h' }, timeouts: { read: '5s', write: '5s' }, ...options })
   t.teardown(() => cache.close())
   return cache
 }
