@@ -80,7 +80,8 @@ export class ResponseCache {
   lookUp (key: ResponseKey, headers: RequestHeaders): MaybePromise<LookupResult> {
     const variant = this.#variants.keyFor(key, headers)
     const found = this.#store.get(variant)
-    return isPromise(found) ? found.then((entry) => this.#found(entry, variant, { key, headers })) : this.#found(found, variant, { key, headers })
+    if (isPromise(found)) return found.then((entry) => this.#found(entry, variant, { key, headers }))
+    return isResponse(found, variant) ? this.#judgeOwn(found, variant) : this.#found(found, variant, { key, headers })
   }
 
   /** The same, but never from a copy that another process may have replaced. */
@@ -165,7 +166,7 @@ export class ResponseCache {
 
   #judge (entry: Entry | undefined | typeof UNAVAILABLE, key: ResponseKey, asked: Asked): LookupResult {
     if (entry === UNAVAILABLE) return { outcome: 'miss', key, reason: 'store-error' }
-    if (entry !== undefined && entry.kind === 'response' && entry.key === key.text) return this.#judgeOwn(entry, key)
+    if (isResponse(entry, key)) return this.#judgeOwn(entry, key)
     return { outcome: 'miss', key, reason: key === asked.key || this.#variants.isListed(asked.key, asked.headers) ? 'uri-miss' : 'vary-miss' }
   }
 
@@ -177,4 +178,9 @@ export class ResponseCache {
     if (use === 'fresh') return { outcome: 'hit', key, response, at }
     return use === 'none' ? { outcome: 'miss', key, reason: 'stale', former: response } : { outcome: 'stale', key, response, at, use }
   }
+}
+
+/** Whether this is the response to that key, and not something else that stands there. */
+function isResponse (entry: Entry | undefined | typeof UNAVAILABLE, key: ResponseKey): entry is StoredResponse {
+  return entry !== undefined && entry !== UNAVAILABLE && entry.kind === 'response' && entry.key === key.text
 }

@@ -30,7 +30,7 @@ interface Listing {
 }
 
 /** Clients choose the values of header fields: more variants push out the oldest. */
-export const MOST_VARIANTS = 50
+const MOST_VARIANTS = 50
 const MOST_NAMES = 16
 const MOST_KNOWN = 2000
 /** Characters of a key that is remembered: clients choose how long a key is. */

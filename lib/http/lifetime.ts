@@ -26,6 +26,12 @@ export function cachingDirectives (headers: ResponseHeaders, targetedFields: rea
   return directives === undefined ? 'malformed' : { directives, isTargeted: false }
 }
 
+/** Whether the response has one of these directives. What cannot be read counts as having any: who sent it meant to say something. */
+export function saysAny (headers: ResponseHeaders, targetedFields: readonly string[], names: readonly string[]): boolean {
+  const caching = cachingDirectives(headers, targetedFields)
+  return caching !== undefined && (caching === 'malformed' || names.some((name) => caching.directives.has(name)))
+}
+
 /** What else is needed to find how long a response is fresh. */
 export interface LifetimeContext {
   readonly targetedFields: readonly string[]

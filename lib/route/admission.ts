@@ -91,6 +91,7 @@ export class RouteAdmission {
     if (!hasCredentials && policy.obeys === undefined) return admitted
     const wanted = policy.obeys?.(cacheRequest) === true ? requestDirectives(headers) : undefined
     if (wanted?.noStore === true) return { outcome: 'bypass', reason: 'no-store' }
+    if (!hasCredentials && wanted === undefined) return admitted
     return { ...admitted, ...hasCredentials ? { hasCredentials } : {}, ...wanted === undefined ? {} : { wanted } }
   }
 

@@ -1,6 +1,6 @@
 import { compress, type Coding } from '../coding.ts'
 import { isCompressible } from '../http/content-coding.ts'
-import { cachingDirectives } from '../http/lifetime.ts'
+import { saysAny } from '../http/lifetime.ts'
 import { mediaType, type ResponseHeaders } from '../http/response-fields.ts'
 import type { StoredResponse } from '../stored-entry.ts'
 import { fieldOf } from './conditions.ts'
@@ -12,8 +12,7 @@ const LEAST_BYTES = 1024
 /** Whether a response with these header fields may be sent in another coding than it was made in (RFC 9111 section 5.2.2.6). */
 export function mayCompress (status: number, headers: ResponseHeaders): boolean {
   if (status !== 200 || headers['content-encoding'] !== undefined || !isCompressible(mediaType(headers))) return false
-  const caching = cachingDirectives(headers, [])
-  return caching === undefined || (caching !== 'malformed' && !caching.directives.has('no-transform'))
+  return !saysAny(headers, [], ['no-transform'])
 }
 
 /** The response with its body compressed, if that makes it smaller. Never rejects. */

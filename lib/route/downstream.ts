@@ -1,4 +1,4 @@
-import { cachingDirectives } from '../http/lifetime.ts'
+import { saysAny } from '../http/lifetime.ts'
 import { isSecretField } from '../http/request-fields.ts'
 import { fieldText, type ResponseHeaders } from '../http/response-fields.ts'
 import type { HeaderField } from '../http/stored-fields.ts'
@@ -31,8 +31,7 @@ function isForSome ({ cookies, headers, key, shared, userOf }: RoutePolicy): boo
 
 /** A field of a CDN would override what the handler says to all caches but this one (RFC 9213 section 2.2). */
 function mayBeShared (headers: ResponseHeaders): boolean {
-  const caching = cachingDirectives(headers, [])
-  return caching === undefined || (caching !== 'malformed' && !['no-store', 'no-cache', 'private'].some((name) => caching.directives.has(name)))
+  return !saysAny(headers, [], ['no-store', 'no-cache', 'private'])
 }
 
 function cdnFields ({ cdnMaxAgeSeconds, tags: name }: Downstream, tags: readonly string[]): HeaderField[] {
@@ -50,6 +49,6 @@ function tagField (name: 'surrogate-key' | 'cache-tag' | undefined, tags: readon
 }
 
 /** A tag without what separates tags, and without what no field may have. */
-export function tagText (tag: string): string {
+function tagText (tag: string): string {
   return tag.toWellFormed().replaceAll(/[^!#$&-+\--~]/gu, encodeURIComponent)
 }

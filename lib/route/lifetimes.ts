@@ -3,7 +3,7 @@ import { nextLifetime, type AdaptiveState } from '../adaptive-ttl.ts'
 import { digest } from '../cache-key.ts'
 import type { Counters } from '../counters.ts'
 import { staleWindows, type StaleWindows } from '../http/freshness.ts'
-import { cachingDirectives, freshnessLifetimeMs, initialAgeMs } from '../http/lifetime.ts'
+import { freshnessLifetimeMs, initialAgeMs, saysAny } from '../http/lifetime.ts'
 import type { ResponseHeaders } from '../http/response-fields.ts'
 import { variesMatch } from '../http/vary.ts'
 import { asCacheRequest } from '../options/cache-request.ts'
@@ -66,7 +66,7 @@ export class Lifetimes {
     const ageMs = headers.age === undefined && headers.date === undefined ? 0 : initialAgeMs(headers, { now, delayMs: run.costMs })
     const said = this.#policy.plan(asCacheRequest(request), reply, now - run.costMs)
     if (said.kind !== 'http') return plannedMs(said, now) < 1 ? undefined : { planned: said, isExact: false, ageMs, isValidatable }
-    const lifetimeMs = this.#mustBeValidated(headers) ? 0 : freshnessLifetimeMs(headers, { targetedFields: this.#targetedFields, status: reply.statusCode, heuristicMaxMs: said.heuristicMaxMs, now })
+    const lifetimeMs = saysAny(headers, this.#targetedFields, ['no-cache']) ? 0 : freshnessLifetimeMs(headers, { targetedFields: this.#targetedFields, status: reply.statusCode, heuristicMaxMs: said.heuristicMaxMs, now })
     const freshMs = lifetimeMs === undefined ? undefined : Math.max(0, Math.floor(lifetimeMs - ageMs))
     if (freshMs === undefined || (freshMs < 1 && !isValidatable)) return undefined
     return { planned: { kind: 'for', ms: freshMs }, isExact: true, ageMs: Math.min(ageMs, LONGEST_AGE_MS), isValidatable }
@@ -94,12 +94,6 @@ export class Lifetimes {
     const { ttlMs, state, why } = nextLifetime(before, { digest: own, at: this.#cache.now - run.costMs, firstMs: planned.ms }, adaptive)
     this.#counters.chose({ key: admitted.key.id, ttl: ttlMs / 1000, why })
     return { ttlMs: jittered(ttlMs, jitter, this.#random), state }
-  }
-
-  /** RFC 9111 section 5.2.2.4. */
-  #mustBeValidated (headers: ResponseHeaders): boolean {
-    const caching = cachingDirectives(headers, this.#targetedFields)
-    return caching !== undefined && caching !== 'malformed' && caching.directives.has('no-cache')
   }
 }
 

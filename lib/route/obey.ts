@@ -1,4 +1,4 @@
-import { cachingDirectives } from '../http/lifetime.ts'
+import { saysAny } from '../http/lifetime.ts'
 import type { RequestDirectives } from '../http/request-directives.ts'
 import type { LookupResult, ResponseCache, Stale } from '../response-cache.ts'
 import type { StoredResponse } from '../stored-entry.ts'
@@ -31,7 +31,5 @@ function ageMs ({ storedAt, ageMs }: StoredResponse, now: number): number {
 
 /** What the response forbids counts more than what the request takes (RFC 9111 section 4.2.4). */
 function mayBeStale ({ headers }: StoredResponse, targetedFields: readonly string[]): boolean {
-  const caching = cachingDirectives(Object.fromEntries(headers), targetedFields)
-  if (caching === undefined || caching === 'malformed') return true
-  return !['must-revalidate', 'proxy-revalidate', 's-maxage', 'no-cache'].some((name) => caching.directives.has(name))
+  return !saysAny(Object.fromEntries(headers), targetedFields, ['must-revalidate', 'proxy-revalidate', 's-maxage', 'no-cache'])
 }

@@ -1,7 +1,7 @@
 import fc from 'fast-check'
 import { test } from 'tap'
 import { httpDate } from '../../lib/http/dates.ts'
-import { cachingDirectives, freshnessLifetimeMs, initialAgeMs, statesSharing } from '../../lib/http/lifetime.ts'
+import { cachingDirectives, freshnessLifetimeMs, initialAgeMs, saysAny, statesSharing } from '../../lib/http/lifetime.ts'
 import type { ResponseHeaders } from '../../lib/http/response-fields.ts'
 
 const NOW = Date.UTC(2026, 10, 21, 12)
@@ -206,4 +206,17 @@ test('only public, must-revalidate and s-maxage allow others than who asked with
     [{ 'cdn-cache-control': 'max-age=60', 'cache-control': 'public' }, false]
   ]
   for (const [headers, expected] of table) t.equal(statesSharing(headers, TARGETED), expected, JSON.stringify(headers))
+})
+
+test('a directive is said by its name in the field that counts, and by whatever cannot be read', async (t) => {
+  const table: Array<[headers: ResponseHeaders, isSaid: boolean]> = [
+    [{}, false],
+    [{ 'cache-control': 'max-age=1' }, false],
+    [{ 'cache-control': 'max-age=1, NO-Transform' }, true],
+    [{ 'cache-control': 'no-transform, private="' }, true],
+    [{ 'cache-control': 'a="no-transform"' }, false],
+    [{ 'cache-control': 'no-transform', 'for-us': 'max-age=1' }, false],
+    [{ 'for-us': 'no-transform' }, true]
+  ]
+  for (const [headers, isSaid] of table) t.equal(saysAny(headers, ['for-us'], ['no-cache', 'no-transform']), isSaid, JSON.stringify(headers))
 })
