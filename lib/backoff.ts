@@ -1,6 +1,7 @@
 import { setTimeout as wait } from 'node:timers/promises'
 
-const LONGEST_MS = 2000
+/** What was away a long time is found again in less than a second. */
+const LONGEST_MS = 500
 
 /** How long to wait before trying again, for the number of times that it has failed: 50 ms, and twice as long each time. */
 export function retryMs (retries: number): number {

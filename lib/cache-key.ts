@@ -24,8 +24,6 @@ export class ResponseKey implements StoreKey {
   readonly text: string
   readonly #parts: KeyParts
   #id: string | undefined
-  /** By what was sent. */
-  #variants: Map<string, ResponseKey> | undefined
 
   constructor (parts: KeyParts) {
     this.#parts = parts
@@ -34,8 +32,7 @@ export class ResponseKey implements StoreKey {
 
   /** Made on demand: a hit from memory never needs it. */
   get id (): string {
-    const { namespace, method, path } = this.#parts
-    this.#id ??= `${namespace}:${method}:${readable(path)}:${hash('sha256', this.text, 'base64url').slice(0, 22)}`
+    this.#id ??= idOf(this.#parts, this.text)
     return this.#id
   }
 
@@ -45,26 +42,29 @@ export class ResponseKey implements StoreKey {
     return new ResponseKey({ ...parts, selected: `${selected}${encodePart('y', digest)}` })
   }
 
-  /** The same by what was sent; digests are made once for it. */
-  variantFor (sent: string, digest: () => string): ResponseKey {
-    this.#variants ??= new Map()
-    let variant = this.#variants.get(sent)
-    if (variant !== undefined) return variant
-    variant = this.variant(digest())
-    if (this.#variants.size >= MOST_REMEMBERED) this.#variants.clear()
-    if (sent.length <= LONGEST_REMEMBERED) this.#variants.set(sent, variant)
-    return variant
-  }
-
   /** Whether a text is this key's or that of one of its variants. */
   covers (text: string): boolean {
     return text.startsWith(this.text) && (text.length === this.text.length || VARIANT.test(text.slice(this.text.length)))
   }
 }
 
-const MOST_REMEMBERED = 8
-const LONGEST_REMEMBERED = 500
 const VARIANT = /^;y43:[\w-]{43}$/
+
+function idOf ({ namespace, method, path }: Pick<KeyParts, 'namespace' | 'method' | 'path'>, text: string): string {
+  return `${namespace}:${method}:${readable(path)}:${hash('sha256', text, 'base64url').slice(0, 22)}`
+}
+
+/**
+ * Whether what has this key material is the entry of an app whose prefix begins with this one and a colon: what looks like `b:user:1` under
+ * the prefix `a` is `user:1` under `a:b`.
+ */
+export function isOfLongerPrefix (id: string, text: string): boolean {
+  if (id === text) return false
+  if (id.endsWith(`:${text}`)) return true
+  const [, namespace, method, length, rest] = /^([^:]*):([^:]*):(\d+):(.*)$/s.exec(text) ?? []
+  if (namespace === undefined || method === undefined || rest === undefined) return false
+  return id.endsWith(`:${idOf({ namespace, method, path: rest.slice(0, Number(length)) }, text)}`)
+}
 
 /** How ids of stored responses begin, `<namespace>:<METHOD>:`. */
 export const RESPONSE_ID = /^[\w.-]+:(?:GET|POST|QUERY):/
@@ -74,9 +74,12 @@ export const RESERVED_IDS: ReadonlyMap<string, string> = new Map([['marks', 'the
 /** How the leases of fills begin under the prefix in Redis. */
 export const LEASE_ID = /^lease:/
 
+/** The numbers of a minute or an hour, under the prefix in Redis. Other names in a namespace called `stats` are free. */
+export const STATS_ID = /^stats:[mh]:\d+$/
+
 /** Whether a name under the prefix can be the key of a value of the client. */
 export function isValueId (id: string): boolean {
-  return !RESPONSE_ID.test(id) && !RESERVED_IDS.has(id) && !LEASE_ID.test(id)
+  return !RESPONSE_ID.test(id) && !RESERVED_IDS.has(id) && !LEASE_ID.test(id) && !STATS_ID.test(id)
 }
 
 const READABLE_LENGTH = 200

@@ -59,6 +59,11 @@ export const InvalidValueError = createError(
 export const StoreUnavailableError = createError(
   'RESPONSE_CACHE_ERR_STORE_UNAVAILABLE', 'The store did not confirm %s: %s', 503)
 
+/** The store has not confirmed an invalidation in time. It is not lost. */
+export const InvalidationPendingError = createError(
+  'RESPONSE_CACHE_ERR_INVALIDATION_PENDING', 'The store has not confirmed the invalidation yet: %s. It is kept and sent again until it is ' +
+  'confirmed; until then this process serves nothing of it as fresh, other processes may. Calling again is not needed.', 503)
+
 /** A store of the user's lacks a method that is optional. */
 export const StoreUnsupportedError = createError(
   'RESPONSE_CACHE_ERR_STORE_UNSUPPORTED', 'The store cannot do this: expected it to have the optional method %s(), see docs/custom-store.md.', 500)
@@ -75,6 +80,10 @@ export const OverloadedError = createError(
 export const OnlyIfCachedError = createError(
   'RESPONSE_CACHE_ERR_ONLY_IF_CACHED', 'There is no stored response of %s for a request with Cache-Control: only-if-cached.', 504)
 
+/** Nobody can tell what would become of a request. */
+export const NotExplainedError = createError(
+  'RESPONSE_CACHE_ERR_NOT_EXPLAINED', 'Cannot explain what the cache does with a request: %s.', 500)
+
 /** The cache was used after `close()`. */
 export const ClosedError = createError(
   'RESPONSE_CACHE_ERR_CLOSED', 'The cache is closed.', 500)
@@ -83,13 +92,34 @@ export const ClosedError = createError(
 export const InvalidEnvironmentError = createError(
   'RESPONSE_CACHE_ERR_ENV_INVALID', 'Invalid environment variable %s: %s.', 500, TypeError)
 
+/** The admin routes would be open to everybody. */
+export const AdminUnguardedError = createError(
+  'RESPONSE_CACHE_ERR_ADMIN_UNGUARDED', 'Refused to register fastify-response-cache/admin without a guard: expected a hook that refuses who may ' +
+  'not see the cache, "onRequest" or "preHandler". Or say public: true where nobody else reaches the app.', 500)
+
+/** A page of another site sent the request. */
+export const CrossSiteError = createError(
+  'RESPONSE_CACHE_ERR_CROSS_SITE', 'Refused a request that a page of another site sent: expected one from %s.', 403)
+
+/** A request to the admin routes that is not what they take. */
+export const AdminRequestError = createError(
+  'RESPONSE_CACHE_ERR_ADMIN_REQUEST', 'Invalid %s: %s.', 400, TypeError)
+
+/** There is no such entry. */
+export const NoEntryError = createError(
+  'RESPONSE_CACHE_ERR_NO_ENTRY', 'There is no entry under the key "%s": it was never stored, or it is gone by now.', 404)
+
 /** The part of an error text that says what should have come and what came. */
 export function expectedGot (expected: string, value: unknown): string {
   return `expected ${expected}, got ${describe(value)}`
 }
 
+/** One that was put in the wrong place still holds a password. */
+const URL_WITH_CREDENTIALS = /:\/\/[^/]*@/
+
 /** How a value is named in an error text: its content when short, else its type. */
 export function describe (value: unknown): string {
+  if (typeof value === 'string' && URL_WITH_CREDENTIALS.test(value)) return 'a URL with credentials (string)'
   if (typeof value === 'string') return value.length > 60 ? `a string of ${value.length} characters` : `"${value}" (string)`
   if (value === null || value === undefined) return String(value)
   if (typeof value === 'function') return 'a function'

@@ -18,6 +18,10 @@ import type { Labelled } from './marks/ledger.ts'
  *
  * Numbers are unsigned, big-endian. Anything else decodes to nothing: a store is not trusted to give back what was
  * written (safety rule: length-checked decode, no code, unknown version is a miss).
+ *
+ * A release reads this version and that of the release before it (version 4 is the first). The same in all versions: 'FRC', the lengths, where
+ * the header is, and `key`, `filled`, `storedAt`, `costMs` and `origin` in it, by which the Redis store tells which of two is the newer one.
+ * What has to change with the version: `test/store/stored-format.test.ts`, docs/decisions/0014-stored-format-and-integrity.md.
  */
 
 const MAGIC = 0x46524304
@@ -119,7 +123,7 @@ export function headerEnd (start: Buffer): number | undefined {
 }
 
 /** The entry without its body, by bytes that hold at least the preamble and the header. The checksum is not compared. */
-export function decodeHeader (start: Buffer): Labelled | undefined {
+export function decodeHeader (start: Buffer): Omit<Entry, 'body'> | undefined {
   const end = headerEnd(start)
   if (end === undefined || start.length < end) return undefined
   const header = parseHeader(start.toString('utf8', PREAMBLE_BYTES, end))
@@ -158,7 +162,7 @@ function isChangedField (field: unknown): boolean {
 
 function isCodedBody (value: unknown): boolean {
   const { coding, bytes, etag } = (value ?? {}) as Record<string, unknown>
-  return isCoding(coding) && canDecompress(coding) && isDuration(bytes) && isFieldValue(etag)
+  return isCoding(coding) && canDecompress(coding) && Number.isInteger(bytes) && isDuration(bytes) && isFieldValue(etag)
 }
 
 function isNames (value: unknown): boolean {
@@ -170,8 +174,9 @@ function isFillStamp (value: unknown): boolean {
   return typeof incarnation === 'string' && isInstant(stamp)
 }
 
+/** Not so large that it would be written with an exponent, or be a little off: header fields are made of it. */
 function isInstant (value: unknown): boolean {
-  return typeof value === 'number' && Number.isFinite(value)
+  return typeof value === 'number' && Math.abs(value) <= Number.MAX_SAFE_INTEGER
 }
 
 function isDuration (value: unknown): boolean {

@@ -14,10 +14,23 @@ import { begunAt, type Entry, type StoredResponse, type StoredVariants } from '.
 interface Known {
   /** The request header fields that select them, sorted. */
   readonly names: readonly string[]
-  /** The variants there are, the oldest first. */
-  readonly digests: readonly string[]
+  /** The variants there are by digest, the one that goes next first. */
+  readonly variants: ReadonlyMap<string, Use>
   /** So long the store knows it at least, by the cache's clock. */
   readonly until: number
+  /** Keys by what was sent, so that a hit needs no digest. */
+  readonly sent: Map<string, Sent>
+}
+
+interface Use {
+  /** By this process, since it was last considered to be pushed out. */
+  wasAskedFor: boolean
+}
+
+interface Sent {
+  readonly key: ResponseKey
+  /** Of a variant that is listed. */
+  readonly use: Use | undefined
 }
 
 /** What is to be written of a response, next to what the store has. */
@@ -29,34 +42,38 @@ interface Listing {
   readonly headers: RequestHeaders
 }
 
-/** Clients choose the values of header fields: more variants push out the oldest. */
+/** Clients choose the values of header fields: with more variants one is pushed out. */
 const MOST_VARIANTS = 50
 const MOST_NAMES = 16
 const MOST_KNOWN = 2000
 /** Characters of a key that is remembered: clients choose how long a key is. */
-const LONGEST_KNOWN = 2000
+const LONGEST_KNOWN = 1000
+/** What was sent, of each key. */
+const MOST_SENT = 8
+const LONGEST_SENT = 200
 
 export class Variants {
   readonly #store: GuardedStore
   readonly #now: () => number
+  readonly #most: number
   readonly #known = new Map<string, Known>()
 
-  constructor ({ store, clock }: { store: GuardedStore, clock: () => number }) {
+  constructor ({ store, clock, most = MOST_VARIANTS }: { store: GuardedStore, clock: () => number, most?: number }) {
     this.#store = store
     this.#now = clock
+    this.#most = most
   }
 
   /** Where the response to such a request is, as far as this process knows. Every look-up comes here. */
   keyFor (key: ResponseKey, headers: RequestHeaders): ResponseKey {
     if (this.#known.size === 0) return key
     const known = this.#known.get(key.text)
-    return known === undefined ? key : variantKey(key, known.names, headers)
+    return known === undefined ? key : keyOf(key, known, headers)
   }
 
   /** The same, by what the store says. */
   learnFrom (entry: StoredVariants, key: ResponseKey, headers: RequestHeaders): ResponseKey {
-    this.#remember(key, entry)
-    return variantKey(key, entry.names, headers)
+    return keyOf(key, this.#remember(key, entry), headers)
   }
 
   /** What is known to select the response to such a request, with the values of this one. */
@@ -67,17 +84,16 @@ export class Variants {
   /** Whether there is such a variant, or was a moment ago. */
   isListed (key: ResponseKey, headers: RequestHeaders): boolean {
     const known = this.#known.get(key.text)
-    return known?.digests.includes(variantDigest(known.names, headers)) ?? false
+    return known?.variants.has(variantDigest(known.names, headers)) ?? false
   }
 
   /** A response says what it was selected by. Gives the key it is for. */
   learn (key: ResponseKey, { vary, headers }: { vary: StoredResponse['vary'], headers: RequestHeaders }): ResponseKey {
     const known = this.#known.get(key.text)
     if (known === undefined && vary.length === 0) return key
-    if (known !== undefined && covers(known.names, vary)) return variantKey(key, known.names, headers)
+    if (known !== undefined && covers(known.names, vary)) return keyOf(key, known, headers)
     const names = union(known?.names ?? [], vary)
-    this.#remember(key, { names, digests: known?.digests ?? [], until: -Infinity })
-    return variantKey(key, names, headers)
+    return keyOf(key, this.#remember(key, { names, digests: digestsOf(known), until: -Infinity }), headers)
   }
 
   /** Makes sure that all processes can find a response that is about to be stored for `keepMs`. Gives its key, or `undefined` when the store fails. */
@@ -85,11 +101,11 @@ export class Variants {
     const known = this.#known.get(key.text)
     if (known === undefined && response.vary.length === 0) return key
     const isKnown = known !== undefined && known.until >= this.#now() + keepMs && covers(known.names, response.vary)
-    if (isKnown && known.digests.includes(variantDigest(known.names, headers))) return variantKey(key, known.names, headers)
+    if (isKnown && known.variants.has(variantDigest(known.names, headers))) return keyOf(key, known, headers)
     const found = await this.#store.getLatest(key)
     const there = isVariants(found, key) ? found : undefined
     // What another process has pushed out is not listed again; what requests of this one have found since is.
-    const since = this.#known.get(key.text)?.digests.filter((one) => there === undefined || known?.digests.includes(one) !== true) ?? []
+    const since = digestsOf(this.#known.get(key.text)).filter((one) => there === undefined || known?.variants.has(one) !== true)
     if (there === undefined && response.vary.length === 0) {
       this.#known.delete(key.text)
       return key
@@ -100,10 +116,9 @@ export class Variants {
   async #write (key: ResponseKey, response: StoredResponse, { there, since, keepMs, headers }: Listing): Promise<ResponseKey | undefined> {
     const names = union(union(there?.names ?? [], (this.#known.get(key.text)?.names ?? []).map((name) => [name])), response.vary)
     const own = variantDigest(names, headers)
-    const digests = [...new Set([...there?.digests ?? [], ...since, own])]
-    const dropped = digests.splice(0, Math.max(0, digests.length - MOST_VARIANTS))
+    const { digests, dropped } = this.#choose(key, [...new Set([...there?.digests ?? [], ...since, own])], own)
     // Longer than needed, so that not every response has it written again.
-    const listed: Known = { names, digests, until: this.#now() + 2 * keepMs }
+    const listed = { names, digests, until: this.#now() + 2 * keepMs }
     this.#remember(key, listed)
     for (const digest of dropped) this.#store.delete(key.variant(digest)).catch(() => {}) // said by the store's guard; it goes by its time to live
     // It knows what is there as well, and is not to be taken for older than that.
@@ -114,11 +129,30 @@ export class Variants {
     return await this.#store.set(key, entry, 2 * keepMs) ? key.variant(own) : undefined
   }
 
-  #remember (key: ResponseKey, { names, digests, until }: Known): void {
-    if (key.text.length > LONGEST_KNOWN) return
+  /** Which variants stay: the oldest go, but one that was asked for since gets a second chance as the newest. */
+  #choose (key: ResponseKey, digests: string[], own: string): { digests: string[], dropped: string[] } {
+    const variants = this.#known.get(key.text)?.variants
+    const dropped: string[] = []
+    for (let chances = digests.length; digests.length > this.#most; chances--) {
+      const oldest = digests.shift()!
+      const use = variants?.get(oldest)
+      const stays = oldest === own || (use?.wasAskedFor === true && chances > 0)
+      if (use !== undefined) use.wasAskedFor = false
+      if (stays) digests.push(oldest)
+      else dropped.push(oldest)
+    }
+    return { digests, dropped }
+  }
+
+  #remember (key: ResponseKey, { names, digests, until }: Pick<StoredVariants, 'names' | 'digests' | 'until'>): Known {
+    const before = this.#known.get(key.text)?.variants
+    const variants = new Map(digests.slice(-this.#most).map((digest) => [digest, before?.get(digest) ?? { wasAskedFor: false }]))
+    const known: Known = { names, variants, until, sent: new Map() }
+    if (key.text.length > LONGEST_KNOWN) return known
     this.#known.delete(key.text) // so that the oldest come first
-    this.#known.set(key.text, { names, digests, until })
+    this.#known.set(key.text, known)
     if (this.#known.size > MOST_KNOWN) this.#known.delete(this.#known.keys().next().value!)
+    return known
   }
 }
 
@@ -126,13 +160,26 @@ export function isVariants (entry: Entry | undefined | typeof UNAVAILABLE, key: 
   return entry !== undefined && entry !== UNAVAILABLE && entry.kind === 'variants' && entry.key === key.text
 }
 
-function variantKey (key: ResponseKey, names: readonly string[], headers: RequestHeaders): ResponseKey {
-  let sent = ''
-  for (const name of names) {
+/** Of the variant for such a request. */
+function keyOf (key: ResponseKey, known: Known, headers: RequestHeaders): ResponseKey {
+  let text = ''
+  for (const name of known.names) {
     const value = selectingValue(headers, name)
-    sent += value === null ? `${name}:-;` : `${name}:${value.length}:${value};`
+    text += value === null ? `${name}:-;` : `${name}:${value.length}:${value};`
   }
-  return key.variantFor(sent, () => variantDigest(names, headers))
+  let sent = known.sent.get(text)
+  if (sent === undefined) {
+    const digest = variantDigest(known.names, headers)
+    sent = { key: key.variant(digest), use: known.variants.get(digest) }
+    if (known.sent.size >= MOST_SENT) known.sent.clear()
+    if (text.length <= LONGEST_SENT) known.sent.set(text, sent)
+  }
+  if (sent.use !== undefined) sent.use.wasAskedFor = true
+  return sent.key
+}
+
+function digestsOf (known: Known | undefined): string[] {
+  return [...known?.variants.keys() ?? []]
 }
 
 function variantDigest (names: readonly string[], headers: RequestHeaders): string {

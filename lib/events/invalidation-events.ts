@@ -71,7 +71,8 @@ export class InvalidationEvents {
 
   /**
    * Tells an event. When it has resolved, what the handlers of this process name is invalidated, and the event is in the log for all
-   * others. Rejects when one of them is not confirmed; telling it again is harmless.
+   * others. Rejects with `RESPONSE_CACHE_ERR_STORE_UNAVAILABLE` when the log has not confirmed it, so that it has to be told again, which is
+   * harmless, and with `RESPONSE_CACHE_ERR_INVALIDATION_PENDING` when only the first is not confirmed yet.
    */
   async publish (event: string, data?: unknown): Promise<void> {
     checkName(event, 'publish()')
@@ -79,8 +80,10 @@ export class InvalidationEvents {
     // What others will get: a Date is a text here as well.
     const { data: told } = JSON.parse(json) as { data: unknown }
     // Marked first: the log leaves out what this process has appended, whether or not it learns that it was.
-    await this.#mark(await this.#labelsFor({ name: event, data: told }))
+    const marked = this.#mark(await this.#labelsFor({ name: event, data: told }))
+    await marked.catch(() => {}) // the others are to hear of the event all the same; it is thrown below
     await this.#log.append(json)
+    await marked
   }
 
   /** Resolves once no event is missed any more, at once when nothing is to be heard. Never rejects. */
@@ -145,8 +148,17 @@ export class InvalidationEvents {
   }
 
   async #mark (labels: readonly string[]): Promise<void> {
-    const distinct = [...new Set(labels)]
-    for (let at = 0; at < distinct.length; at += MARKED_AT_ONCE) await this.#options.mark(distinct.slice(at, at + MARKED_AT_ONCE))
+    const left = [...new Set(labels)]
+    const markNext = async (): Promise<void> => { await this.#options.mark(left.splice(0, MARKED_AT_ONCE)) }
+    try {
+      while (left.length > 0) await markNext()
+    } catch (fault) {
+      // What is not confirmed is marked later: all of it, and nobody waits for one part after the other.
+      const rest: Array<Promise<void>> = []
+      while (left.length > 0) rest.push(markNext())
+      await Promise.allSettled(rest)
+      throw fault
+    }
   }
 
   /** Tries again until the marks are confirmed. Who sets them logs why they were not. */

@@ -19,6 +19,8 @@ export type WakeUp =
   /** The fill failed, and there is a stale response. */
   | { readonly wake: 'failed' }
   | { readonly wake: 'late' }
+  /** As many wait as may. */
+  | { readonly wake: 'crowded' }
 
 export interface Waiter {
   readonly hasStale: boolean
@@ -36,14 +38,16 @@ export class Fill {
   readonly group: string
   readonly beganAt: number
   readonly #onEnd: () => void
+  readonly #mostWaiters: number
   readonly #waiting = new Map<Waiter, (wakeUp: WakeUp) => void>()
   #running = 1
   #rush = 1
 
-  constructor (group: string, { beganAt, onEnd }: { beganAt: number, onEnd: () => void }) {
+  constructor (group: string, { beganAt, onEnd, mostWaiters }: { beganAt: number, onEnd: () => void, mostWaiters: number }) {
     this.group = group
     this.beganAt = beganAt
     this.#onEnd = onEnd
+    this.#mostWaiters = mostWaiters
   }
 
   get isAwaited (): boolean {
@@ -52,6 +56,7 @@ export class Fill {
 
   /** Waits for the result, `ms` milliseconds at most. */
   async join (waiter: Waiter, ms: number): Promise<WakeUp> {
+    if (this.#waiting.size >= this.#mostWaiters) return { wake: 'crowded' }
     return await new Promise((resolve) => {
       const late = setTimeout(() => { wake({ wake: 'late' }) }, ms)
       const wake = (wakeUp: WakeUp): void => {
@@ -103,6 +108,12 @@ export class Fill {
 /** The fills of this process by group: what would store under the same key, for requests with the same selecting header fields. */
 export class Fills {
   readonly #fills = new Map<string, Fill>()
+  readonly #mostWaiters: number
+
+  /** `mostWaiters`: for each of them. */
+  constructor ({ mostWaiters }: { mostWaiters: number }) {
+    this.#mostWaiters = mostWaiters
+  }
 
   /** The one to wait for. One that began longer ago may hang: it is not waited for by those who come now. */
   running (group: string, { now, maxAgeMs }: { now: number, maxAgeMs: number }): Fill | undefined {
@@ -113,6 +124,7 @@ export class Fills {
   begin (group: string, now: number): Fill {
     const fill: Fill = new Fill(group, {
       beganAt: now,
+      mostWaiters: this.#mostWaiters,
       onEnd: () => { if (this.#fills.get(group) === fill) this.#fills.delete(group) }
     })
     this.#fills.set(group, fill)

@@ -1,3 +1,4 @@
+import type { NotStoredReason } from '../http/cache-status.ts'
 import { variesMatch, type RequestHeaders } from '../http/vary.ts'
 import type { StoreKey } from '../store/store.ts'
 import type { StoredResponse } from '../stored-entry.ts'
@@ -7,6 +8,8 @@ type Vary = StoredResponse['vary']
 interface Variant {
   readonly vary: Vary
   readonly forMs: number
+  /** Undefined: the handler answered past Fastify. */
+  readonly reason: NotStoredReason | undefined
   until: number
   /** One request is finding out whether it is still so. */
   isProbed: boolean
@@ -14,7 +17,8 @@ interface Variant {
 
 const FIRST_MS = 5000
 const LONGEST_MS = 120_000
-const MOST_KEYS = 10_000
+/** Of all keys together. */
+const MOST_NOTES = 10_000
 const MOST_VARIANTS = 16
 /** Characters: clients choose how long a value is. */
 const LONGEST_VARY = 500
@@ -25,7 +29,8 @@ const LONGEST_VARY = 500
  * tries how it is now, and the others do not wait for that either.
  */
 export class UncacheableMemory {
-  readonly #variants = new Map<string, Variant[]>()
+  readonly #variants = new Map<string, readonly Variant[]>()
+  #notes = 0
   readonly #now: () => number
 
   constructor (clock: () => number) {
@@ -48,6 +53,14 @@ export class UncacheableMemory {
     return false
   }
 
+  /** What is remembered of such requests; asking changes nothing. `isAhead`: the next one runs its handler at once. */
+  remembered ({ id }: StoreKey, headers: RequestHeaders): { readonly reason: NotStoredReason | undefined, readonly isAhead: boolean } | undefined {
+    const variants = this.#variants.get(id)?.filter(({ vary }) => variesMatch(vary, headers)) ?? []
+    if (variants.length === 0) return undefined
+    const now = this.#now()
+    return { reason: variants.at(-1)!.reason, isAhead: variants.some((variant) => isAhead(variant, now)) }
+  }
+
   #probe (variants: readonly Variant[], headers: RequestHeaders, now: number): void {
     for (const variant of variants) {
       if (!variesMatch(variant.vary, headers)) continue
@@ -57,16 +70,19 @@ export class UncacheableMemory {
   }
 
   /** Each time longer, as long as it goes on. */
-  note ({ id }: StoreKey, vary: Vary): void {
+  note ({ id }: StoreKey, vary: Vary, reason?: NotStoredReason): void {
     if (vary.reduce((sum, [name, value]) => sum + name.length + (value?.length ?? 0), 0) > LONGEST_VARY) return
     const others = this.#variants.get(id) ?? []
     const same = others.find((variant) => isSame(variant.vary, vary))
     const now = this.#now()
     if (same !== undefined && isAhead(same, now) && !same.isProbed) return // run by many at once
     const forMs = same === undefined ? FIRST_MS : Math.min(2 * same.forMs, LONGEST_MS)
-    this.#variants.delete(id) // so that the oldest come first
-    this.#variants.set(id, [...others.filter((variant) => variant !== same), { vary, forMs, until: now + forMs, isProbed: false }].slice(-MOST_VARIANTS))
-    if (this.#variants.size > MOST_KEYS) this.#variants.delete(this.#variants.keys().next().value!)
+    this.#keep(id, []) // so that the oldest come first
+    this.#keep(id, [...others.filter((variant) => variant !== same), { vary, forMs, reason, until: now + forMs, isProbed: false }].slice(-MOST_VARIANTS))
+    for (const oldest of this.#variants.keys()) {
+      if (this.#notes <= MOST_NOTES) return
+      this.#keep(oldest, [])
+    }
   }
 
   /** A request with these header fields was given a storable response. */
@@ -74,8 +90,12 @@ export class UncacheableMemory {
     if (this.#variants.size === 0) return
     const variants = this.#variants.get(id)
     if (variants === undefined) return
-    const left = variants.filter(({ vary }) => !variesMatch(vary, headers))
-    if (left.length > 0) this.#variants.set(id, left)
+    this.#keep(id, variants.filter(({ vary }) => !variesMatch(vary, headers)))
+  }
+
+  #keep (id: string, variants: readonly Variant[]): void {
+    this.#notes += variants.length - (this.#variants.get(id)?.length ?? 0)
+    if (variants.length > 0) this.#variants.set(id, variants)
     else this.#variants.delete(id)
   }
 }

@@ -13,6 +13,7 @@ export type BypassReason =
   | 'credentials'
   | 'user-unknown'
   | 'unkeyable'
+  | 'key-too-long'
   | 'function-error'
   | 'no-store'
 
@@ -36,6 +37,8 @@ export type NotStoredReason =
   | 'event-stream'
   | 'ttl'
   | 'too-large'
+  | 'too-many-tags'
+  | 'too-many-keys'
   | 'unkeyed-input'
   | 'store-if'
   | 'function-error'

@@ -69,3 +69,8 @@ const LONGEST_DRAW = 32 * Math.LN2
 function fractionOf (time: number): number {
   return ((Math.imul(time % 2 ** 31, 2654435769) >>> 0) + 1) / 2 ** 32
 }
+
+/** Whether each use of it has to be asked for (RFC 9111 section 5.2.2.4). */
+export function isNeverFresh (stored: { readonly isValidatable: boolean, readonly staleAt: number, readonly storedAt: number } | undefined): boolean {
+  return stored !== undefined && stored.isValidatable && stored.staleAt <= stored.storedAt
+}

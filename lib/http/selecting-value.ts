@@ -10,7 +10,7 @@ const QUOTED = '"(?:[\\t !#-\\[\\]-~\\x80-\\xff]|\\\\[\\t -~\\x80-\\xff])*"'
 const PARAMETER = `[ \\t]*;[ \\t]*(?<name>${TOKEN})=(?<value>${TOKEN}|${QUOTED})`
 // White space after a member is part of it: with a second chance to match, a long run of it would be tried in all ways.
 const MEMBER = new RegExp(`[ \\t]*(?:(${TOKEN}(?:/${TOKEN})?)((?:${PARAMETER.replaceAll(/\?<\w+>/g, '?:')})*)[ \\t]*)?(?:,|($))`, 'y')
-const EACH_PARAMETER = new RegExp(PARAMETER, 'g')
+const EACH_PARAMETER = new RegExp(PARAMETER, 'gy')
 
 const NEGOTIATED = new Set(['accept', 'accept-language', 'accept-encoding', 'accept-charset'])
 

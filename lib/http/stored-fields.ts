@@ -34,7 +34,7 @@ export function storedFields (response: ResponseHeaders, { requestId, requestHea
     if (value === undefined || ONE_EXCHANGE.has(name) || COUNTERS.test(name) || named.includes(name)) return []
     const kept = typeof value === 'object' ? value.map(String) : String(value)
     if (kept === requestId && (name.endsWith('id') || !isClientsOwn)) return []
-    if (!describesResponse(name) && isSame(fieldsBefore[name], kept)) return []
+    if (!describesResponse(name) && Object.hasOwn(fieldsBefore, name) && isSame(fieldsBefore[name], kept)) return []
     return [[name, kept]]
   })
 }

@@ -24,8 +24,9 @@ export function variesMatch (vary: ReadonlyArray<readonly [name: string, value: 
 
 /** The value of a request header field as a selecting value; `null` is absent, which is not the same as empty (CVE-2026-113593). */
 export function selectingValue (headers: RequestHeaders, name: string): string | null {
-  const value = headers[name]
-  return value === undefined ? null : typeof value === 'string' ? value : value.join(', ')
+  // What a handler or an origin names in Vary may be a property of every object.
+  const value: unknown = headers[name]
+  return typeof value === 'string' ? value : Array.isArray(value) ? value.join(', ') : null
 }
 
 /** The same in one form for all ways to write it: what selects a variant of a response (RFC 9111 section 4.1). */

@@ -1,3 +1,4 @@
+import { hash } from 'node:crypto'
 import { crc32 } from 'node:zlib'
 
 /*
@@ -6,28 +7,37 @@ import { crc32 } from 'node:zlib'
  *
  * Two different things may share a label: then an invalidation of one kills the other as well, which costs a miss. The same thing
  * must never have two labels, or an invalidation would miss it. So texts are brought to one form here, for filling and
- * invalidating alike; half a surrogate pair, which UTF-8 cannot write, among them.
+ * invalidating alike; half a surrogate pair, which UTF-8 cannot write, among them. A long one is its digest: clients choose URLs, and marks
+ * of them are kept.
  */
+
+/** Characters. */
+const LONGEST_LABEL = 256
+
+function label (kind: string, text: string): string {
+  const whole = text.toWellFormed()
+  return whole.length > LONGEST_LABEL ? `${kind}:${hash('sha256', whole, 'base64url')}` : `${kind}:${whole}`
+}
 
 /** Everything. Carried by all entries without being written down. */
 export const ALL = 'a'
 
 export function tagLabel (tag: string): string {
-  return `t:${tag.toWellFormed()}`
+  return label('t', tag)
 }
 
 export function namespaceLabel (namespace: string): string {
-  return `n:${namespace.toWellFormed()}`
+  return label('n', namespace)
 }
 
 /** The number 7 and the string '7' are one user here, and so is `sub` '7' of any issuer. */
 export function userLabel (user: string | number): string {
-  return `u:${String(user).toWellFormed()}`
+  return label('u', String(user))
 }
 
 /** One entry by its id: what follows the prefix of its Redis key. */
 export function keyLabel (id: string): string {
-  return `k:${id.toWellFormed()}`
+  return label('k', id)
 }
 
 /** So many, that a fleet that sets values all the time has no more marks of it than these. */
@@ -50,14 +60,14 @@ export function patternLabel (pattern: string): string {
 export function urlLabels (url: string, { coversQuery }: { coversQuery: boolean }): string[] {
   const { path, query } = normalUrl(url)
   // A router may take a semicolon for the beginning of the query.
-  const paths = path.includes(';') ? [`l:${path}`, `l:${normalPath(path.split(';', 1)[0]!)}`] : [`l:${path}`]
-  return [...paths, ...(coversQuery ? query === '' ? [] : [`l:${path}?${query}`] : [`q:${path}`])]
+  const paths = path.includes(';') ? [label('l', path), label('l', normalPath(path.split(';', 1)[0]!))] : [label('l', path)]
+  return [...paths, ...(coversQuery ? query === '' ? [] : [label('l', `${path}?${query}`)] : [label('q', path)])]
 }
 
 /** What to mark for a URL: without a query, the path with every query it has; with one, that query alone. */
 export function urlMarks (url: string): string[] {
   const { path, query } = normalUrl(url)
-  return query === '' ? [`l:${path}`] : [`l:${path}?${query}`, `q:${path}`]
+  return query === '' ? [label('l', path)] : [label('l', `${path}?${query}`), label('q', path)]
 }
 
 /**

@@ -1,5 +1,9 @@
 import { ALL, bucketOf, keyLabel } from './labels.ts'
 import { globMatches } from './glob.ts'
+import { UnconfirmedMarks } from './unconfirmed.ts'
+
+/** Of this process alone: it is not written down. */
+const kSeen = Symbol('seen')
 
 /**
  * When a fill began, by the clock of the marks: the newest stamp that its process knew before the handler started. An old one is
@@ -9,6 +13,8 @@ export interface FillStamp {
   /** The life of the marks: another one means that marks were lost, and nothing filled in this one can be trusted. */
   readonly incarnation: string
   readonly stamp: number
+  /** How many invalidations this process had made, confirmed or not. */
+  readonly [kSeen]?: number
 }
 
 /** Hard: what was filled before is never used again. Soft: it is no longer fresh. */
@@ -32,11 +38,28 @@ export interface Labelled {
 export type Verdict = 'live' | 'stale' | 'dead'
 
 /**
+ * Why an entry is not live: the label with the newest mark that means it, marks that were lost (it is of another life of theirs), dropped (it
+ * is older than the floor), or not confirmed yet.
+ */
+export type Cause = { readonly label: string } | 'lost' | 'dropped' | 'unconfirmed'
+
+/** The incarnation of what was filled while the marks could not be read: it is not stored, but those who wait share it. */
+const UNMARKED = ''
+
+export function isUnmarked ({ incarnation }: FillStamp): boolean {
+  return incarnation === UNMARKED
+}
+
+const MOST_UNCONFIRMED = 10_000
+
+/**
  * What this process knows of the marks: all of them up to its clock. A mark says "what carries this label and was filled before
  * this stamp is dead (hard) or stale (soft)". The number of marks is bounded; whatever drops one raises the floor to its stamp, and
  * what was filled below the floor is dead, because a dropped mark may have meant it.
  */
 export class MarkLedger {
+  /** What this process has invalidated and the store has not confirmed. */
+  readonly unconfirmed: UnconfirmedMarks
   #incarnation: string | undefined
   #clock = 0
   #floor = 0
@@ -45,9 +68,18 @@ export class MarkLedger {
   readonly #patterns: Record<MarkKind, Map<string, number>> = { hard: new Map(), soft: new Map() }
   #keys = 0
 
+  constructor ({ mostUnconfirmed = MOST_UNCONFIRMED }: { mostUnconfirmed?: number } = {}) {
+    this.unconfirmed = new UnconfirmedMarks({ most: mostUnconfirmed })
+  }
+
   /** Undefined until the marks have been read once. */
   get stamp (): FillStamp | undefined {
-    return this.#incarnation === undefined ? undefined : { incarnation: this.#incarnation, stamp: this.#clock }
+    return this.#incarnation === undefined ? undefined : { incarnation: this.#incarnation, stamp: this.#clock, [kSeen]: this.unconfirmed.number }
+  }
+
+  /** The stamp of a fill that begins while the marks cannot be read. */
+  get unmarked (): FillStamp {
+    return { incarnation: UNMARKED, stamp: 0, [kSeen]: this.unconfirmed.number }
   }
 
   get incarnation (): string | undefined {
@@ -118,7 +150,35 @@ export class MarkLedger {
   }
 
   /** Whether an entry may be used. `id` is asked for only while marks name keys or patterns. */
-  verdict ({ filled, labels }: Labelled, key: { readonly id: string }): Verdict {
+  verdict (entry: Labelled, key: { readonly id: string }): Verdict {
+    const known = this.#known(entry, key)
+    if (known === 'dead' || this.unconfirmed.size === 0) return known
+    const waiting = this.unconfirmed.verdict(entry.labels, key, entry.filled[kSeen] ?? 0)
+    return waiting === 'live' ? known : waiting
+  }
+
+  /** Why the verdict is what it is. `undefined` for an entry that is live. */
+  causeOf (entry: Labelled, key: { readonly id: string }): Cause | undefined {
+    if (this.verdict(entry, key) === 'live') return undefined
+    const { filled, labels } = entry
+    if (this.#known(entry, key) === 'live') return 'unconfirmed'
+    if (filled.incarnation !== this.#incarnation) return 'lost'
+    if (filled.stamp < this.#floor) return 'dropped'
+    const id = key.id.toWellFormed()
+    const own = new Set([ALL, keyLabel(id), ...labels])
+    const kind = this.#isMarked('hard', filled.stamp, labels, key) ? 'hard' : 'soft'
+    const marks = [...[...own].map((label) => [label, this.#stamps[kind].get(label) ?? 0] as const), ...[...this.#patterns[kind]].filter(([label]) => globMatches(label.slice(2), id))]
+    return { label: marks.reduce((newest, mark) => mark[1] > newest[1] ? mark : newest)[0] }
+  }
+
+  /** Whether nothing at all was invalidated since. */
+  isLatest (filled: FillStamp): boolean {
+    return filled.incarnation === (this.#incarnation ?? UNMARKED) && filled.stamp >= this.#clock && (this.unconfirmed.size === 0 || filled[kSeen] === this.unconfirmed.number)
+  }
+
+  #known ({ filled, labels }: Labelled, key: { readonly id: string }): Verdict {
+    // Without marks there is no invalidation that this process could know of but its own.
+    if (isUnmarked(filled) && this.#incarnation === undefined) return 'live'
     if (filled.incarnation !== this.#incarnation || filled.stamp < this.#floor) return 'dead'
     if (filled.stamp >= this.#clock) return 'live' // nothing has been marked since
     if (this.#isMarked('hard', filled.stamp, labels, key)) return 'dead'

@@ -21,11 +21,12 @@ export const DROPPED_AT_ONCE = 0.01
 
 /** Marks of this process alone, for a store that only this process uses. */
 export class LocalMarks implements Marks {
-  readonly ledger = new MarkLedger()
+  readonly ledger: MarkLedger
   readonly #now: () => number
   readonly #most: number
 
-  constructor ({ clock, most = MOST_MARKS }: { clock: () => number, most?: number }) {
+  constructor ({ clock, most = MOST_MARKS, ...rest }: { clock: () => number, most?: number, mostUnconfirmed?: number }) {
+    this.ledger = new MarkLedger(rest)
     this.#now = clock
     this.#most = most
     this.ledger.restart('local')

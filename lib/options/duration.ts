@@ -4,7 +4,8 @@ import { parse } from '@lukeed/ms'
 export type Duration = number | `${number}${DurationUnit}` | (string & {})
 type DurationUnit = 'ms' | 's' | 'm' | 'h' | 'd' | 'w'
 
-const WITH_UNIT = /^\d+(\.\d+)? ?[a-z]+$/i
+/** Of bounded length: the time that the parser takes is the square of the number of digits. */
+const WITH_UNIT = /^\d{1,20}(\.\d{1,20})? ?[a-z]{1,12}$/i
 const LONGEST_MS = 10 * 365.25 * 86_400_000
 
 /** What a duration has to look like, for error texts. */

@@ -3,6 +3,7 @@ import type { RedisOption } from '../store/redis-client.ts'
 import type { Store } from '../store/store.ts'
 import type { WarmPluginOption } from '../warming/warm-options.ts'
 import type { Duration } from './duration.ts'
+import type { LimitOptions } from './limits.ts'
 import type { RouteCacheOptions, UserFunction } from './route-options.ts'
 
 /** Entries in this process. */
@@ -14,6 +15,33 @@ export interface MemoryOptions {
    * `0`: the marks are read for every hit. Default 5000.
    */
   maxBlindMs?: number
+}
+
+/** How long the store may take. All of them are above 0. */
+export interface TimeoutOptions {
+  /** A look-up that takes longer is a miss: the handler answers. Default `'50ms'`. */
+  read?: Duration
+  /** What stores, deletes or asks for anything else than an entry. A response that takes longer to store counts as not stored. Default `'1s'`. */
+  write?: Duration
+  /**
+   * How long an `invalidate…()` waits for Redis to confirm. Then it rejects with `RESPONSE_CACHE_ERR_INVALIDATION_PENDING`, and is sent again
+   * until it is confirmed. Default `'1s'`.
+   */
+  invalidate?: Duration
+}
+
+/** When a store that fails is left alone, so that requests do not wait for it. */
+export interface BreakerOptions {
+  /** So many operations in a row without an answer, or half of at least 20 within a second, whatever this says. Default 5. */
+  failures?: number
+  /** So long, a quarter more or less, until one operation in the background tries again. Above 0. Default `'1s'`. */
+  openFor?: Duration
+}
+
+/** Who may write entries that this cache serves. */
+export interface IntegrityOptions {
+  /** At least 32 characters that nobody knows who may only write to Redis. In a list the first one signs, and all are accepted: so secrets are replaced. */
+  secret: string | readonly string[]
 }
 
 /** Options of `createCache()`, and of the plugin as far as they are not about HTTP. */
@@ -49,11 +77,32 @@ export interface CacheOptions {
   /** Options for every cached route and every key, where nothing more specific says otherwise. */
   defaults?: RouteCacheOptions
 
-  /** Deadlines for the store: `read` (default `'50ms'`, then it is a miss) and `write` (default `'1s'`). */
-  timeouts?: { read?: Duration, write?: Duration }
+  /** Deadlines for the store: `read` (default `'50ms'`, then it is a miss), `write` (default `'1s'`) and `invalidate` (default `'1s'`). */
+  timeouts?: TimeoutOptions
+
+  /**
+   * A store that fails is left alone for a while, for reads and for writes each: by default after 5 failures in a row, for a second. Requests then
+   * do not wait for it. `false`: every request tries.
+   */
+  breaker?: BreakerOptions | false
+
+  /**
+   * With `redis`: entries are signed (HMAC-SHA256, over the key and all of the entry), and one without a right signature is none. For a Redis that others may
+   * write to. Default: entries are not signed.
+   */
+  integrity?: IntegrityOptions
+
+  /** Bounds of everything that clients can make grow, see docs/limits.md. Default: every limit has one that fits most apps. */
+  limits?: LimitOptions
 
   /** The present time in milliseconds since the epoch, for tests. Default `Date.now`. Redis expires by its own clock. */
   clock?: () => number
+
+  /**
+   * Whether risky configuration is logged once after the start, see docs/advice.md: risks at level warn, notes at info. `advice()` gives the same
+   * at any time. Default `true`.
+   */
+  advice?: boolean
 
   /** Where changes of state and faults of option functions are logged. Default: the app's logger; silent without Fastify. */
   logger?: Logger

@@ -30,6 +30,8 @@ export interface RoutePolicy {
   /** Its URL with the names of its parameters: `/users/:id`. */
   readonly url: string
   readonly namespace: string
+  /** The ttl as it was written. */
+  readonly ttl: NonNullable<RouteCacheOptions['ttl']>
   /** What the ttl says of a response on which the work began at `begunAt`. Throws where its function gives no ttl. */
   readonly plan: (request: CacheRequest, reply: CacheReply, begunAt: number) => PlannedTtl
   /** The user of a request, or `false` when responses do not depend on one. */
@@ -132,6 +134,7 @@ export function routePolicy (
     route,
     url,
     namespace,
+    ttl: options.ttl,
     plan: planOf(options.ttl, ttls, where),
     userOf: userOf(options.varyByUser, sources),
     query: options.varyByQuery === false ? new Set() : Array.isArray(options.varyByQuery) ? new Set(options.varyByQuery) : 'all',

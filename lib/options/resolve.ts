@@ -4,15 +4,17 @@ import type { RedisOption } from '../store/redis-client.ts'
 import type { Store } from '../store/store.ts'
 import { warmSettings, type WarmSettings } from '../warming/warm-options.ts'
 import type { CacheRequest } from './cache-request.ts'
-import { boolean, checkOptions, duration, either, fieldNames, func, isPlainObject, NAMESPACE, object, oneOf, positiveInteger, type Rule, type Rules } from './check.ts'
+import { boolean, checkOptions, duration, either, fieldNames, func, isPlainObject, NAMESPACE, object, off, oneOf, positiveInteger, type Rule, type Rules } from './check.ts'
 import { durationToMs, type Duration } from './duration.ts'
+import { limitsOf, type Limits } from './limits.ts'
 import type { CacheOptions, MemoryOptions, ResponseCacheOptions } from './plugin-options.ts'
 import { TokenSubject, type PolicySources } from './policy.ts'
+import { reliabilityOf, type ReliabilitySettings } from './reliability.ts'
 import { checkRouteOptions, ownCopy } from './route-rules.ts'
 import type { RouteCacheOptions } from './route-options.ts'
 
 /** The checked, complete options of a cache. */
-export interface CacheSettings {
+export interface CacheSettings extends ReliabilitySettings {
   readonly redis: RedisOption | undefined
   readonly store: Store | undefined
   readonly prefix: string
@@ -22,9 +24,9 @@ export interface CacheSettings {
   readonly ttls: ReadonlyMap<string, number>
   readonly namespaces: Readonly<Record<string, RouteCacheOptions>>
   readonly defaults: RouteCacheOptions
-  readonly readMs: number
-  readonly writeMs: number
+  readonly limits: Limits
   readonly clock: () => number
+  readonly advice: boolean
   readonly logger: Logger
 }
 
@@ -91,12 +93,16 @@ const CACHE_RULES: Rules<CacheOptions> = {
   store,
   prefix,
   enabled: boolean,
-  memory: either(object, { expected: 'false', accepts: (value) => value === false }),
+  memory: either(object, off),
   ttls: object,
   namespaces: object,
   defaults: object,
   timeouts: object,
+  breaker: either(object, off),
+  integrity: { ...object, secret: true },
+  limits: object,
   clock: func,
+  advice: boolean,
   logger: { expected: 'a logger with the methods info and warn', accepts: (value) => isPlainObject(value) && typeof value.info === 'function' && typeof value.warn === 'function' }
 }
 
@@ -125,7 +131,7 @@ export function pluginSettings (options: ResponseCacheOptions, logger: Logger): 
 }
 
 function settingsOf (options: CacheOptions, where: string): CacheSettings {
-  checkOptions(options.timeouts ?? {}, { read: duration, write: duration }, `timeouts in ${where}`)
+  refuseReplicas(options.redis, where)
   const ttls = ttlsOf(options.ttls ?? {}, where)
   const defaults = options.defaults ?? {}
   checkRouteOptions(defaults, ttls, `defaults in ${where}`)
@@ -139,11 +145,20 @@ function settingsOf (options: CacheOptions, where: string): CacheSettings {
     ttls,
     namespaces: namespacesOf(options.namespaces ?? {}, ttls, where),
     defaults: ownCopy(defaults),
-    readMs: durationToMs(options.timeouts?.read ?? '50ms')!,
-    writeMs: durationToMs(options.timeouts?.write ?? '1s')!,
+    ...reliabilityOf(options, where),
+    limits: limitsOf(options.limits ?? {}, where),
     clock: options.clock ?? Date.now,
+    advice: options.advice ?? true,
     logger: options.logger ?? silentLogger
   }
+}
+
+/** What a replica has may be older than what was acknowledged to be invalidated or deleted. A Sentinel client does not say whether it reads from them. */
+function refuseReplicas (redis: RedisOption | undefined, where: string): void {
+  if (typeof redis !== 'object') return
+  const { useReplicas, replicaPoolSize, _options } = redis as { useReplicas?: unknown, replicaPoolSize?: unknown, _options?: { useReplicas?: unknown } }
+  const name = useReplicas === true || _options?.useReplicas === true ? 'useReplicas' : 'replicaPoolSize'
+  if (name === 'useReplicas' || Number(replicaPoolSize ?? 0) > 0) throw new OptionConflictError(where, `"redis" reads from replicas, which may still have what was invalidated; leave "${name}" out.`)
 }
 
 function memoryOf ({ redis, store, memory }: CacheOptions, where: string): CacheSettings['memory'] {

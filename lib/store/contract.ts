@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import type { Entry, StoredResponse, StoredValue } from '../stored-entry.ts'
-import type { Store, StoreKey } from './store.ts'
+import type { PagedEntry, Store, StoreKey } from './store.ts'
 
 /** One thing that every store promises. `run` opens a store of its own and closes it. */
 export interface StorePromise {
@@ -76,6 +76,36 @@ export const storePromises: readonly StorePromise[] = [
     assert.deepEqual(found.map((entry) => entry?.body.toString()), keys.map((key) => key.id))
     await Promise.all(keys.map((key) => store.delete(key)))
   }),
+  promise('shows its entries page by page, where it has pages', async (store) => {
+    if (store.page === undefined) return
+    const keys = Array.from({ length: 100 }, (_, i) => named(`contract:${i}`))
+    await Promise.all(keys.map((key) => store.set(key, value(Buffer.from(key.id), key), LONG)))
+    const { body, ...header } = value(Buffer.from('contract:7'), keys[7])
+    const met = new Map<string, PagedEntry>()
+    let cursor: string | undefined
+    for (let pages = 0; pages === 0 || cursor !== undefined; pages++) {
+      assert.ok(pages < MOST_PAGES, 'expected the pages to end')
+      const page = await store.page({ cursor, limit: 30, head: 'contract:' })
+      for (const entry of page.entries) met.set(entry.id, entry)
+      cursor = page.cursor
+    }
+    assert.deepEqual(keys.filter(({ id }) => !met.has(id)), [])
+    const { ttlMs, ...shown } = met.get('contract:7')!
+    assert.deepEqual(shown, { id: 'contract:7', header, bodyBytes: body.length })
+    assert.ok(ttlMs !== undefined && ttlMs > LONG - 60_000 && ttlMs <= LONG, `expected about ${LONG}, got ${ttlMs}`)
+    await Promise.all(keys.map((key) => store.delete(key)))
+  }),
+  promise('shows an entry by its id, where it can', async (store) => {
+    if (store.read === undefined) return
+    assert.equal(await store.read(KEY.id), undefined)
+    const entry = value(Buffer.from('body'))
+    await store.set(KEY, entry, LONG)
+    const found = await store.read(KEY.id)
+    assert.deepEqual(found?.entry, entry)
+    assert.ok(found.ttlMs !== undefined && found.ttlMs > LONG - 60_000 && found.ttlMs <= LONG, `expected about ${LONG}, got ${found.ttlMs}`)
+    await store.delete(KEY)
+    assert.equal(await store.read(KEY.id), undefined)
+  }),
   promise('answers a ping', async (store) => {
     await store.ping()
   })
@@ -83,6 +113,8 @@ export const storePromises: readonly StorePromise[] = [
 
 const LONG = 600_000
 const SHORT = 25
+/** A store with many other entries needs more of them, but not so many. */
+const MOST_PAGES = 10_000
 const KEY = named('contract:one')
 const OTHER = named('contract:two')
 

@@ -1,28 +1,35 @@
 import { LocalHot, type HotStore } from '../warming/hot-store.ts'
-import { inTime, LONGEST_TIMER_MS, timer } from '../deadline.ts'
-import { StoreUnavailableError, StoreUnsupportedError } from '../errors.ts'
+import { stores } from '../channels.ts'
+import { inTime, LONGEST_TIMER_MS } from '../deadline.ts'
+import { StoreUnsupportedError } from '../errors.ts'
 import { LocalEventLog, type EventLog } from '../events/event-log.ts'
-import { LocalLeases, type Lease, type LeaseAnswer, type LeaseOptions, type Leases } from '../leases.ts'
-import type { Logger } from '../logger.ts'
+import { LocalLeases, type LeaseAnswer, type LeaseOptions, type Leases } from '../leases.ts'
 import type { MarkKind } from '../marks/ledger.ts'
 import { LocalMarks, type Marks } from '../marks/marks.ts'
-import type { Entry } from '../stored-entry.ts'
-import { isOffline, StoreHealth } from './store-health.ts'
-import { isPromise, type MaybePromise, type Store, type StoreKey, type Swept } from './store.ts'
+import { LocalFleetLog, type FleetLog } from '../stats/fleet-log.ts'
+import { entryBytes, type Entry } from '../stored-entry.ts'
+import { GuardedContents } from './guarded-contents.ts'
+import { guardedFleet } from './guarded-fleet.ts'
+import { checkedAnswer } from './guarded-leases.ts'
+import { Invalidations } from './invalidations.ts'
+import { PendingWrites } from './pending-writes.ts'
+import { StoreProbe } from './store-probe.ts'
+import { LEFT_ALONE, StoreGuard, unconfirmed, UNAVAILABLE, type GuardOptions, type WriteOptions } from './store-guard.ts'
+import type { StoreStats } from './store-stats.ts'
+import { isPromise, type MaybePromise, type Store, type StoreKey, type Swept, type MemoryStats } from './store.ts'
 
-/** What a read gives when the store could not answer. */
-export const UNAVAILABLE = Symbol('store unavailable')
+export { UNAVAILABLE }
 
-export interface GuardOptions {
-  readonly readMs: number
-  readonly writeMs: number
-  readonly clock: () => number
-  readonly logger: Logger
+export interface GuardedStoreOptions extends GuardOptions {
+  /** How long a caller waits for an invalidation to be confirmed, in milliseconds. */
+  readonly invalidateMs: number
+  readonly limits: { readonly pendingWrites: number, readonly pendingWriteBytes: number, readonly pendingInvalidations: number, readonly marks: number }
 }
 
 /**
  * The one place where faults of a store end: every operation has a deadline of its own (the client's timeout does not
- * bound a command it has already written), a fault becomes a named outcome, and each change of state is logged once.
+ * bound a command it has already written), a fault becomes a named outcome, a store that keeps failing is left alone for a while,
+ * and each change of state is logged once.
  */
 export class GuardedStore {
   readonly marks: Marks
@@ -31,58 +38,116 @@ export class GuardedStore {
   /** Its `acquire` rejects when the store cannot be asked, which is noted here. */
   readonly leases: Leases
   readonly hot: HotStore
+  /** Rejects when the store cannot be asked. */
+  readonly fleet: FleetLog
+  /** What is stored, for who wants to see it. */
+  readonly contents: GuardedContents
+  /** For people who look, and their tools. */
+  readonly probe: StoreProbe
   readonly #store: Store
-  readonly #options: GuardOptions
-  readonly #reading: StoreHealth
-  readonly #writing: StoreHealth
+  readonly #options: GuardedStoreOptions
+  readonly #guard: StoreGuard
+  readonly #invalidations: Invalidations
+  readonly #writes: PendingWrites
+  #damaged = 0
   #isConnected = false
-  /** Why there is no connection; the client only says that there is none. */
-  #offline: unknown
 
-  constructor (store: Store, options: GuardOptions) {
+  constructor (store: Store, options: GuardedStoreOptions) {
     this.#store = store
-    this.marks = store.marks ?? new LocalMarks(options)
+    this.marks = store.marks ?? new LocalMarks({ clock: options.clock, most: options.limits.marks, mostUnconfirmed: options.limits.pendingInvalidations })
     this.#options = options
+    this.#writes = new PendingWrites(options.limits)
     const events = store.events ?? new LocalEventLog()
     this.events = {
-      append: async (json) => { await this.#confirmed('the event', () => events.append(json)) },
+      append: async (json) => { await this.#confirmed('the event', () => events.append(json), { isOther: true }) },
       follow: (listener) => events.follow(listener)
     }
     this.hot = store.hot ?? new LocalHot()
     const leases = store.leases ?? new LocalLeases(options)
     this.leases = { acquire: async (name, how) => await this.#acquire(leases, name, how) }
-    this.#reading = new StoreHealth('read', options)
-    this.#writing = new StoreHealth('write', options)
+    // What every look-up needs.
+    this.#guard = new StoreGuard(options, { probe: () => Promise.all([store.ping(), this.marks.refresh()]), onDoubt: () => { this.#suspect() } })
+    this.probe = new StoreProbe(store, { guard: this.#guard, ms: options.readMs })
+    this.contents = new GuardedContents({ store, marks: this.marks, failed: (fault) => unconfirmed('what is stored', this.#guard.reasonOf(fault)) })
+    this.fleet = store.fleet === undefined ? new LocalFleetLog(options) : guardedFleet(store.fleet, this.#guard)
+    this.#invalidations = new Invalidations({
+      marks: this.marks,
+      invalidateMs: options.invalidateMs,
+      tryMs: options.writeMs,
+      logger: options.logger,
+      isConnected: () => this.#isConnected,
+      connect: () => this.connect(),
+      admits: () => this.#guard.admits(),
+      onAnswered: () => { this.#guard.writing.answered() },
+      onFault: (fault) => this.#guard.writeFailed(fault)
+    })
+  }
+
+  stats (): StoreStats {
+    const { reading, writing } = this.#guard
+    return {
+      read: reading.state,
+      write: writing.state,
+      errors: reading.errors + writing.errors,
+      timeouts: reading.timeouts + writing.timeouts,
+      damaged: this.#damaged,
+      droppedWrites: this.#writes.dropped,
+      pendingWrites: this.#writes.size,
+      pendingInvalidations: this.#invalidations.size
+    }
+  }
+
+  memoryStats (): MemoryStats | undefined {
+    return this.#store.memoryStats?.()
+  }
+
+  /** The store may work again. */
+  ready (): void {
+    this.#guard.retry()
+  }
+
+  /** Something was read that is nothing of ours. */
+  damaged (): void {
+    this.#damaged++
   }
 
   /** Never throws or rejects. Answers at once when the store does. */
   get (key: StoreKey): MaybePromise<Entry | undefined | typeof UNAVAILABLE> {
+    const { reading } = this.#guard
+    if (!reading.admits()) return this.#copyOf(key)
     try {
       const found = this.#store.get(key)
-      if (isPromise(found)) return this.#readLater(found)
-      this.#reading.answered()
+      if (isPromise(found)) return this.#guard.readLater(found, () => this.#copyOf(key))
+      reading.answered()
       return found
     } catch (fault) {
-      return this.#unavailable(fault)
+      this.#guard.readFailed(fault)
+      return this.#copyOf(key)
     }
   }
 
   /** Like `get`, but never a copy. */
   async getLatest (key: StoreKey): Promise<Entry | undefined | typeof UNAVAILABLE> {
     try {
-      return await this.#read(this.#store.getLatest === undefined ? this.#store.get(key) : this.#store.getLatest(key))
-    } catch (fault) {
-      return this.#unavailable(fault)
+      return await this.#guard.read(() => this.#store.getLatest === undefined ? this.#store.get(key) : this.#store.getLatest(key))
+    } catch {
+      return UNAVAILABLE // noted and logged by the guard
     }
   }
 
   /** Tells whether the store kept the entry. Never throws or rejects. */
   async set (key: StoreKey, entry: Entry, ttlMs: number): Promise<boolean> {
+    const bytes = entryBytes(entry)
+    if (!this.#writes.admits(bytes) || !this.#guard.writing.admits()) {
+      this.#writes.dropped++
+      return false
+    }
     try {
-      await this.#write(() => this.#store.set(key, entry, ttlMs))
+      const store = (): Promise<void> => this.#guard.admitted(() => this.#writes.track(this.#store.set(key, entry, ttlMs), bytes))
+      await (stores.hasSubscribers ? stores.tracePromise(store, { key: key.id }) : store())
       return true
     } catch {
-      return false // noted and logged by #write
+      return false // noted and logged by the guard
     }
   }
 
@@ -91,9 +156,11 @@ export class GuardedStore {
     return await this.#confirmed('delete', () => this.#store.delete(key))
   }
 
-  /** Marks labels. Rejects like `delete`. */
+  /** Marks labels, now or as soon as the store can. Rejects with `RESPONSE_CACHE_ERR_INVALIDATION_PENDING` when it has not confirmed in time. */
   async mark (kind: MarkKind, labels: readonly string[]): Promise<void> {
-    await this.#confirmed('the invalidation', () => this.marks.mark(kind, labels))
+    // Marks of this process alone are set at once: there is nothing to wait for, and nothing that could fail.
+    if (this.#store.marks === undefined) await this.marks.mark(kind, labels)
+    else await this.#invalidations.mark(kind, labels)
   }
 
   /** Says that values were set or removed, for copies of them in other processes. Rejects like `delete`. */
@@ -104,11 +171,10 @@ export class GuardedStore {
   /** Brings what is known of the marks up to date; tells whether that was possible. */
   async refreshMarks (): Promise<boolean> {
     try {
-      await this.#read(this.marks.refresh())
+      await this.#guard.read(() => this.marks.refresh())
       return true
-    } catch (fault) {
-      this.#reading.failed(fault)
-      return false
+    } catch {
+      return false // noted and logged by the guard
     }
   }
 
@@ -134,18 +200,21 @@ export class GuardedStore {
     })
   }
 
-  /** Rejects like `delete`. */
+  /** Asks the store, also while it is left alone. Rejects like `delete`. */
   async ping (): Promise<void> {
-    await this.#confirmed('ping', () => this.#store.ping())
+    try {
+      await inTime(this.#options.writeMs, this.#isConnected ? Promise.resolve(this.#store.ping()) : this.#whenConnected(() => this.#store.ping()))
+    } catch (fault) {
+      throw unconfirmed('ping', this.#guard.writeFailed(fault))
+    }
   }
 
   /** `undefined` also when the store could not answer. */
   async ttlMs (key: StoreKey): Promise<number | undefined> {
     try {
-      return await this.#read(this.#store.ttlMs(key))
-    } catch (fault) {
-      this.#reading.failed(fault)
-      return undefined
+      return await this.#guard.read(() => this.#store.ttlMs(key))
+    } catch {
+      return undefined // noted and logged by the guard
     }
   }
 
@@ -160,69 +229,47 @@ export class GuardedStore {
   }
 
   async close (): Promise<void> {
+    await this.#invalidations.close()
+    this.#guard.close()
     await this.#store.close()
   }
 
   /** Notes a fault that the store reports outside of an operation, such as a lost connection. */
   failed (fault: unknown): void {
-    this.#offline = fault
-    this.#reading.failed(fault)
+    this.#guard.note(fault)
   }
 
-  readonly #unavailable = (fault: unknown): typeof UNAVAILABLE => {
-    this.#reading.failed(this.#reason(fault))
-    return UNAVAILABLE
+  /** What this process has itself, while the store cannot be asked. */
+  #copyOf (key: StoreKey): Entry | typeof UNAVAILABLE {
+    try {
+      return this.#store.getCopy?.(key) ?? UNAVAILABLE
+    } catch (fault) {
+      this.#guard.reading.note(fault)
+      return UNAVAILABLE
+    }
   }
 
-  #reason (fault: unknown): unknown {
-    return isOffline(fault) ? this.#offline ?? fault : fault
-  }
-
-  /** What `#read` does, with one promise in place of many: this is the way of every hit that is not in this process. */
-  #readLater (found: Promise<Entry | undefined>): Promise<Entry | undefined | typeof UNAVAILABLE> {
-    return new Promise((resolve) => {
-      const late = timer(this.#options.readMs, (fault) => { resolve(this.#unavailable(fault)) })
-      found.then((entry) => {
-        late.clear()
-        this.#reading.answered()
-        resolve(entry)
-      }, (fault: unknown) => {
-        late.clear()
-        resolve(this.#unavailable(fault))
-      })
-    })
+  /** Called by timers, where nobody would catch what a store throws. */
+  #suspect (): void {
+    try {
+      this.#store.suspect?.()
+    } catch (fault) {
+      this.#guard.reading.note(fault)
+    }
   }
 
   async #acquire (leases: Leases, name: string, how: LeaseOptions): Promise<LeaseAnswer> {
     const { readMs, writeMs } = this.#options
+    const { reading, writing } = this.#guard
+    if (this.#store.leases !== undefined && (reading.state !== 'closed' || writing.state !== 'closed')) throw new Error(LEFT_ALONE)
     try {
       // It bounds its wait itself, and each of its commands; a store of the user's may not.
       const answer = await inTime(Math.min(how.waitMs + readMs + writeMs, LONGEST_TIMER_MS), leases.acquire(name, how), { idle: true })
+      // Leases of this process say nothing of the store.
+      if (this.#store.leases !== undefined) writing.answered()
       return checkedAnswer(answer)
     } catch (fault) {
-      const reason = this.#reason(fault)
-      if (!this.#reading.isFailing) this.#writing.failed(reason)
-      throw reason
-    }
-  }
-
-  async #read<T> (result: MaybePromise<T>): Promise<T> {
-    const read = isPromise(result) ? await inTime(this.#options.readMs, result) : result
-    this.#reading.answered()
-    return read
-  }
-
-  async #write<T> (run: () => MaybePromise<T>): Promise<T> {
-    try {
-      const result = run()
-      const written = isPromise(result) ? await inTime(this.#options.writeMs, result) : result
-      this.#writing.answered()
-      return written
-    } catch (fault) {
-      const reason = this.#reason(fault)
-      // A store that is away fails both ways: one change of state, one line.
-      if (!this.#reading.isFailing) this.#writing.failed(reason)
-      throw reason
+      throw this.#guard.writeFailed(fault)
     }
   }
 
@@ -235,14 +282,14 @@ export class GuardedStore {
     try {
       return await run()
     } catch (fault) {
-      throw unconfirmed(walk, fault)
+      throw unconfirmed(walk, this.#guard.reasonOf(fault))
     }
   }
 
-  /** Waits for the first connection: who starts with an invalidation means it. */
-  async #confirmed<T> (operation: string, run: () => MaybePromise<T>): Promise<T> {
+  /** Waits for the first connection: who begins with one of these means it. */
+  async #confirmed<T> (operation: string, run: () => MaybePromise<T>, how?: WriteOptions): Promise<T> {
     try {
-      return await this.#write(() => this.#isConnected ? run() : this.#whenConnected(run))
+      return await this.#guard.write(() => this.#isConnected ? run() : this.#whenConnected(run), how)
     } catch (fault) {
       throw unconfirmed(operation, fault)
     }
@@ -251,25 +298,3 @@ export class GuardedStore {
 
 /** So long warming waits for the first connection: without one it warms nothing. */
 const CONNECT_MS = 5000
-
-const OUTCOMES: ReadonlySet<unknown> = new Set(['granted', 'ended', 'held', 'resting'])
-
-const HOWS: ReadonlySet<unknown> = new Set(['stored', 'uncacheable', 'failed'])
-
-function checkedAnswer (answer: LeaseAnswer): LeaseAnswer {
-  if (!OUTCOMES.has(answer?.outcome)) throw new TypeError('the store gave back something else than an answer of leases.acquire: expected an outcome of granted, ended, held or resting')
-  if (answer.outcome === 'ended' && !HOWS.has(answer.how)) throw new TypeError('the store gave back something else than an answer of leases.acquire: expected how to be stored, uncacheable or failed')
-  if (answer.outcome !== 'granted') return answer
-  const { lease } = answer
-  const release: Lease['release'] = async (...how) => {
-    try {
-      await lease.release(...how)
-    } catch { /* it ends by its time */ }
-  }
-  return { outcome: 'granted', lease: { get isLost () { return lease.isLost }, release } }
-}
-
-function unconfirmed (operation: string, fault: unknown): Error {
-  if (fault instanceof StoreUnavailableError) return fault
-  return new StoreUnavailableError(operation, fault instanceof Error ? fault.message : String(fault), { cause: fault })
-}

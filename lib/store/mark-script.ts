@@ -29,17 +29,21 @@ export const LEAST_INCARNATION = -(2 ** 48)
 
 /**
  * What the caller knows counts for the same incarnation only: after a failover or an old snapshot the server may know less.
- * A message that Redis refuses to send, for an ACL, must not undo the mark: who does not hear of it knows that it is deaf.
+ * A message that Redis refuses to send, for an ACL, must not undo the mark: the caller hears that it was not told.
+ *
+ * It begins by removing nothing, with a command that Redis takes from a script also when its memory is full: a script that has begun to
+ * write may go on, and an invalidation must not be refused for want of memory.
  */
 export const MARK_SCRIPT = `
 local key, most, dropped, fresh, own = KEYS[1], tonumber(ARGV[1]), tonumber(ARGV[2]), ARGV[3], ARGV[7]
 local known = { incarnation = tonumber(ARGV[4]), clock = tonumber(ARGV[5]), floor = tonumber(ARGV[6]) }
-local channel, occasion, first = ARGV[8], ARGV[9], 10
+local channel, occasion, first, told = ARGV[8], ARGV[9], 10
 local function text (number) return string.format('%.0f', number) end
 local function score (member) return tonumber(redis.call('ZSCORE', key, member) or nil) end
+redis.call('ZREMRANGEBYRANK', key, 1, 0)
 local time = redis.call('TIME')
 local now = time[1] * 1000000 + time[2]
-if not score('${INCARNATION}') then
+if not (score('${INCARNATION}') and score('${FLOOR}') and score('${CLOCK}')) then
   redis.call('ZADD', key, fresh, '${INCARNATION}', 0, '${FLOOR}', text(now), '${CLOCK}')
 end
 if occasion == 'copies' then redis.call('ZADD', key, 'NX', ${LEAST_INCARNATION} + tonumber(fresh), '${COPIES}') end
@@ -78,11 +82,11 @@ if #ARGV >= first and (copies or occasion ~= 'change') then
     redis.call('ZREMRANGEBYRANK', key, heads, last)
     redis.call('ZADD', key, floor, '${FLOOR}')
   end
-  redis.pcall('PUBLISH', channel, cjson.encode({
+  told = redis.pcall('PUBLISH', channel, cjson.encode({
     incarnation = text(incarnation), before = text(before), clock = text(clock), floor = text(score('${FLOOR}')), members = members
   }))
 end
-return { text(incarnation), text(before), text(clock), text(score('${FLOOR}')), text(ownBefore), text(copies or 0) }
+return { text(incarnation), text(before), text(clock), text(score('${FLOOR}')), text(ownBefore), text(copies or 0), type(told) == 'table' and told.err or '' }
 `
 
 /** A mark, and no other member of the set. */
@@ -99,6 +103,11 @@ export interface MarksMessage {
 
 const ONE_DAY_MS = 86_400_000
 
+/** What is damaged on its way must not become the clock of the fleet, which never goes back. */
+export function isSoundHead ({ clock, floor }: { readonly clock: number, readonly floor: number }, now: number): boolean {
+  return Number.isSafeInteger(clock) && Number.isSafeInteger(floor) && floor <= clock && clock < (now + ONE_DAY_MS) * 1000
+}
+
 /**
  * Undefined when this is none: whoever may publish to the channel can say anything there. What has a clock that is far ahead would make
  * all that is filled look newer than any mark; who does not believe it reads the marks themselves.
@@ -107,8 +116,7 @@ export function parseMarksMessage (text: string, now: number): MarksMessage | un
   try {
     const { incarnation, before, clock, floor, members } = JSON.parse(text) as Record<string, unknown>
     const message = { incarnation: String(incarnation), before: Number(before), clock: Number(clock), floor: Number(floor), members: members as string[] }
-    const isSound = [message.before, message.clock, message.floor].every(Number.isSafeInteger) && message.before < message.clock &&
-      message.floor <= message.clock && message.clock < (now + ONE_DAY_MS) * 1000 && Array.isArray(members) && members.every((member) => typeof member === 'string' && MARK.test(member))
+    const isSound = Number.isSafeInteger(message.before) && message.before < message.clock && isSoundHead(message, now) && Array.isArray(members) && members.every((member) => typeof member === 'string' && MARK.test(member))
     return isSound ? message : undefined
   } catch {
     return undefined // not JSON: not ours

@@ -1,7 +1,8 @@
 import { setImmediate as nextTurn } from 'node:timers/promises'
+import { InvalidOptionError } from '../errors.ts'
 import { globMatches } from '../marks/glob.ts'
 import { entryBytes, isNewer, type Entry } from '../stored-entry.ts'
-import type { DeleteValuesOptions, IsDead, Store, StoreKey, Swept, WalkOptions } from './store.ts'
+import type { DeleteValuesOptions, IsDead, Page, PageOptions, ReadEntry, Store, StoreKey, Swept, WalkOptions, MemoryStats } from './store.ts'
 
 /** What is looked at in one turn of the event loop. */
 const CHUNK = 500
@@ -10,10 +11,16 @@ interface Slot {
   readonly key: StoreKey
   readonly entry: Entry
   readonly bytes: number
+  /** Where pages have it: the same for all entries of a key. */
+  readonly place: number
   expiresAt: number
   /** Read since it was last considered for eviction. */
   visited: boolean
 }
+
+/** Places are numbers below this, spread so that each part of them has entries of every age (Knuth, The Art of Computer Programming 3, section 6.4). */
+const PLACES = 2 ** 31
+const NEXT_PLACE = 0x9E3779B9
 
 /**
  * Entries in this process, bounded in bytes. A hit only sets a flag. To make room the oldest entry goes, but one that was read
@@ -25,6 +32,8 @@ export class MemoryStore implements Store {
   readonly #now: () => number
   readonly #overhead: number
   #bytes = 0
+  #evictions = 0
+  #place = 0
 
   /** `overhead`: what an entry takes besides its own bytes. */
   constructor ({ maxBytes, clock, overhead = 0 }: { maxBytes: number, clock: () => number, overhead?: number }) {
@@ -47,7 +56,7 @@ export class MemoryStore implements Store {
     this.#remove(key.text)
     const bytes = entryBytes(entry) + this.#overhead
     if (bytes > this.#maxBytes) return
-    this.#slots.set(key.text, { key, entry, bytes, expiresAt: this.#now() + ttlMs, visited: false })
+    this.#slots.set(key.text, { key, entry, bytes, place: there?.place ?? this.#nextPlace(), expiresAt: this.#now() + ttlMs, visited: false })
     this.#bytes += bytes
     this.#makeRoom()
   }
@@ -95,6 +104,42 @@ export class MemoryStore implements Store {
     return { scanned, removed }
   }
 
+  /** In the order of their places, which does not change, whatever is stored and moved meanwhile. */
+  async page ({ cursor, limit, head, isWanted, isSample = false }: PageOptions): Promise<Page> {
+    const after = placeOf(cursor)
+    const isIn = ({ place, key, expiresAt }: Slot): boolean => place > after && expiresAt > this.#now() &&
+      (head === '' || key.id.startsWith(head)) && (isWanted === undefined || isWanted(key.id))
+    const size = this.#slots.size
+    let page: Slot[] = []
+    let isMore = false
+    await this.#walk(undefined, async (slots) => {
+      const last = page.length < limit ? Infinity : page.at(-1)!.place
+      const found = slots.filter(isIn)
+      const fitting = found.filter(({ place }) => place <= last)
+      // What was replaced meanwhile is there twice.
+      const all = fitting.length === 0 ? page : [...new Map([...page, ...fitting].map((slot) => [slot.place, slot])).values()].sort((a, b) => a.place - b.place)
+      isMore ||= fitting.length < found.length || all.length > limit
+      page = all.slice(0, limit)
+    })
+    return {
+      entries: page.map(({ key, entry: { body, ...header }, expiresAt }) => ({ id: key.id, header, bodyBytes: body.length, ttlMs: expiresAt - this.#now() })),
+      ...isMore ? { cursor: String(page.at(-1)!.place) } : {},
+      ...isSample ? { share: size === 0 ? 1 : Math.min(1, page.length / size) } : {}
+    }
+  }
+
+  async read (id: string): Promise<ReadEntry | undefined> {
+    const byText = this.#slots.get(id)
+    let slot = byText?.key.id === id ? byText : undefined
+    if (slot === undefined) await this.#walk(undefined, async (slots) => { slot = slots.find(({ key }) => key.id === id) ?? slot })
+    if (slot === undefined || slot.expiresAt <= this.#now()) return undefined
+    return { entry: slot.entry, ttlMs: slot.expiresAt - this.#now() }
+  }
+
+  memoryStats (): MemoryStats {
+    return { entries: this.#slots.size, bytes: this.#bytes, maxBytes: this.#maxBytes, evictions: this.#evictions }
+  }
+
   ping (): void {}
 
   connect (): void {}
@@ -118,6 +163,11 @@ export class MemoryStore implements Store {
       await nextTurn()
       signal?.throwIfAborted()
     }
+  }
+
+  #nextPlace (): number {
+    this.#place = (this.#place + NEXT_PLACE) % PLACES
+    return this.#place
   }
 
   #live (key: StoreKey): Slot | undefined {
@@ -144,10 +194,17 @@ export class MemoryStore implements Store {
         this.#slots.delete(text)
         this.#slots.set(text, slot)
       } else {
+        if (slot.expiresAt > now) this.#evictions++
         this.#remove(text)
       }
     }
   }
+}
+
+function placeOf (cursor: string | undefined): number {
+  if (cursor === undefined) return -1
+  if (!/^\d{1,10}$/.test(cursor)) throw new InvalidOptionError('cursor', 'the options of entries()', 'expected one that entries() has given')
+  return Number(cursor)
 }
 
 /** Up to `count` more of an iterator, which goes on where it stands. */

@@ -14,6 +14,9 @@ export interface ConnectedRedis {
   zRangeWithScores (key: string, min: string, max: string, options: { BY: 'SCORE', LIMIT: { offset: number, count: number } }): Promise<unknown>
   eval (script: string, options: { keys: string[], arguments: Array<string | Buffer> }): Promise<unknown>
   withTypeMapping (mapping: Record<number, unknown>): unknown
+  /** Gives the message back. Of single clients. */
+  ping? (message: string): Promise<unknown>
+  readonly options?: { readonly credentialsProvider?: unknown, readonly username?: unknown, readonly password?: unknown }
   /** Of single clients; pools lend one. */
   duplicate? (): unknown
   execute? (task: (client: unknown) => unknown): Promise<unknown>
@@ -29,4 +32,4 @@ export interface ConnectedRedis {
 }
 
 /** How to reach Redis: see the plugin option `redis`. */
-export type RedisOption = string | RedisClientOptions | RedisClusterOptions | RedisSentinelOptions | ConnectedRedis
+export type RedisOption = string | (Omit<RedisClientOptions, 'RESP'> & { RESP?: 2 | 3 }) | RedisClusterOptions | RedisSentinelOptions | ConnectedRedis

@@ -1,5 +1,7 @@
 import type { RedisClientOptions, RedisClusterOptions, RedisSentinelOptions } from 'redis'
-import { backOff, retryMs } from '../backoff.ts'
+import { retryMs } from '../backoff.ts'
+import { watchCluster, type WatchedCluster } from './cluster-watch.ts'
+import { destroy, isSingle, KeptConnection, type OwnedRedis } from './kept-connection.ts'
 import type { ConnectedRedis, RedisOption } from './redis-client.ts'
 
 /** A Redis client and what its owner may do with it. */
@@ -7,36 +9,36 @@ export interface OpenRedis {
   readonly client: ConnectedRedis
   /** Resolves once commands can be sent. */
   connect (): Promise<void>
+  /** Gives up the connection, on which nothing comes back, for a new one. Not there where that is not ours, or is done by the client itself. */
+  renew? (): Promise<void>
   /** Ends what we opened; a client that the user made stays open. */
   close (): Promise<void>
 }
 
-/**
- * What all clients of node-redis have in common for those who open and close them. Their own types have type parameters for
- * modules and reply types that no common type fits, hence the casts below.
- */
-export interface OwnedRedis extends ConnectedRedis {
-  readonly isReady: boolean
-  connect (): Promise<unknown>
-  close (): Promise<unknown>
-  destroy (): unknown
+export interface RedisListeners {
+  onFault (fault: unknown): void
+  /** Commands can be sent again, to a server at least. */
+  onReady (): void
 }
 
 const CLOSE_MS = 1000
 const MOST_COMMANDS = 20_000
+/** Servers of a Cluster are asked for a sign of life more often, see `watchCluster`. */
+const SOCKET_SILENT_MS = 5000
 
 /** Makes a client of what the option says, or takes the one it is. Loads node-redis only when a client has to be made. */
-export async function openRedis (option: RedisOption, onFault: (fault: unknown) => void): Promise<OpenRedis> {
+export async function openRedis (option: RedisOption, { onFault, onReady }: RedisListeners): Promise<OpenRedis> {
+  const heard = [['error', onFault], ['ready', onReady], ['node-ready', onReady]] as const
   if (isConnectedRedis(option)) {
-    option.on('error', onFault)
+    for (const [event, listener] of heard) option.on(event, listener)
     return {
       client: option,
       async connect () {}, // the user has connected it
-      async close () { option.off('error', onFault) }
+      async close () { for (const [event, listener] of heard) option.off(event, listener) }
     }
   }
   const client = await makeClient(option)
-  client.on('error', onFault)
+  for (const [event, listener] of heard) client.on(event, listener)
   return ownedRedis(client, onFault)
 }
 
@@ -44,15 +46,17 @@ export function isConnectedRedis (option: RedisOption): option is ConnectedRedis
   return typeof option === 'object' && 'withTypeMapping' in option && typeof option.withTypeMapping === 'function'
 }
 
+/** The types of node-redis have parameters for modules and replies that no common type fits, hence the casts. */
 async function makeClient (option: Exclude<RedisOption, ConnectedRedis>): Promise<OwnedRedis> {
   const { createClient, createCluster, createSentinel } = await import('redis')
   if (typeof option === 'string') return createClient(clientOptions({ url: option })) as unknown as OwnedRedis
   if ('rootNodes' in option) {
-    return createCluster(withoutTimeout({ ...option, defaults: clientOptions(option.defaults ?? {}) }) as RedisClusterOptions) as unknown as OwnedRedis
+    return createCluster(withoutTimeout({ ...option, defaults: nodeOptions(option.defaults ?? {}) }) as RedisClusterOptions) as unknown as OwnedRedis
   }
   if ('sentinelRootNodes' in option) {
     const nodeClientOptions = clientOptions(option.nodeClientOptions ?? {})
-    return createSentinel(withoutTimeout({ ...option, nodeClientOptions }) as RedisSentinelOptions) as unknown as OwnedRedis
+    // Without a connection of their own commands of one turn take turns: each waits for the answer of the one before.
+    return createSentinel(withoutTimeout({ reserveClient: true, ...option, nodeClientOptions }) as RedisSentinelOptions) as unknown as OwnedRedis
   }
   return createClient(clientOptions(option as RedisClientOptions)) as unknown as OwnedRedis
 }
@@ -68,6 +72,11 @@ function clientOptions<Options extends Omit<RedisClientOptions, 'modules'>> (opt
   }) as Options
 }
 
+/** A server that is silent when it is asked who has which slots would be waited for by everybody, for ever. */
+function nodeOptions<Options extends Omit<RedisClientOptions, 'modules'>> (options: Options): Options {
+  return clientOptions({ ...options, socket: { socketTimeout: SOCKET_SILENT_MS, ...options.socket } }) as Options
+}
+
 /** Every operation has a deadline of ours; the client's own costs an AbortSignal per command and ends at the socket. */
 function withoutTimeout<Options extends { commandOptions?: object | undefined }> (options: Options): Options {
   return { ...options, commandOptions: { timeout: 0, ...options.commandOptions } }
@@ -75,10 +84,13 @@ function withoutTimeout<Options extends { commandOptions?: object | undefined }>
 
 function ownedRedis (client: OwnedRedis, onFault: (fault: unknown) => void): OpenRedis {
   const closing = new AbortController()
-  const connected = connectAtLast(client, closing.signal, onFault)
+  if (isCluster(client)) watchCluster(client, { closed: closing.signal, onFault })
+  const kept = new KeptConnection(client, { closed: closing.signal, onFault })
+  const connected = kept.connect()
   return {
     client,
     connect: () => connected,
+    ...isSingle(client) ? { renew: () => kept.renew() } : {},
     async close () {
       closing.abort()
       try {
@@ -91,44 +103,15 @@ function ownedRedis (client: OwnedRedis, onFault: (fault: unknown) => void): Ope
   }
 }
 
-/** A single client keeps trying by itself; a cluster or sentinel gives up when none of its nodes answers, so it is asked again. */
-export async function connectAtLast (client: OwnedRedis, closed: AbortSignal, onFault: (fault: unknown) => void): Promise<void> {
-  for (let retries = 0; !closed.aborted; retries++) {
-    try {
-      await client.connect()
-      return
-    } catch (fault) {
-      if (closed.aborted) return
-      onFault(fault)
-      await backOff(retries, closed)
-    }
-  }
+function isCluster (client: OwnedRedis): client is OwnedRedis & WatchedCluster {
+  return '_slots' in client
 }
 
 async function withinMs (ms: number, promise: Promise<unknown>): Promise<void> {
   let timer: NodeJS.Timeout | undefined
-  await Promise.race([promise, new Promise((resolve) => { timer = setTimeout(resolve, ms) })])
-  clearTimeout(timer)
-}
-
-interface Destroyable {
-  destroy (): unknown
-  on (event: 'connect', listener: () => void): unknown
-}
-
-/**
- * Ends a client whatever its state is; one that is closed already says so with an error. A socket that is being opened at the moment
- * is not ended by node-redis, so that is done when it is open.
- */
-export async function destroy (client: Destroyable): Promise<void> {
-  client.on('connect', () => { void destroyNow(client) })
-  await destroyNow(client)
-}
-
-async function destroyNow (client: Destroyable): Promise<void> {
   try {
-    await client.destroy()
-  } catch (fault) {
-    if ((fault as Error).name !== 'ClientClosedError' && (fault as Error).message !== 'The client is closed') throw fault
+    await Promise.race([promise, new Promise((resolve) => { timer = setTimeout(resolve, ms) })])
+  } finally {
+    clearTimeout(timer)
   }
 }

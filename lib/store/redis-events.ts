@@ -3,7 +3,7 @@ import { backOff } from '../backoff.ts'
 import { inTime } from '../deadline.ts'
 import type { EventListener, EventLog, EventMessage, Following } from '../events/event-log.ts'
 import type { ConnectedRedis } from './redis-client.ts'
-import { destroy } from './redis-connection.ts'
+import { destroy } from './kept-connection.ts'
 import { duplicate, type EventsRedis, type StreamEntry } from './redis-events-client.ts'
 import type { MaybePromise } from './store.ts'
 

@@ -1,8 +1,9 @@
 import { randomBytes } from 'node:crypto'
-import { inTime } from '../deadline.ts'
+import { inTime, LONGEST_TIMER_MS } from '../deadline.ts'
 import { RenewedLease, type FillOutcome, type Lease, type LeaseAnswer, type LeaseOptions, type Leases } from '../leases.ts'
+import { Wait } from './lease-wait.ts'
 import type { ConnectedRedis } from './redis-client.ts'
-import { listen } from './redis-subscription.ts'
+import { isRefusal, listen } from './redis-subscription.ts'
 import type { MaybePromise } from './store.ts'
 
 /*
@@ -20,6 +21,8 @@ import type { MaybePromise } from './store.ts'
 
 /** Without messages the lease is asked for this often. */
 const POLL_MS = 5
+/** With them it is asked for as well, but seldom: a Cluster or Sentinel client does not tell when it does not hear them. */
+const ASK_AGAIN_MS = 200
 /** How much longer than a lease its end is remembered: for those who come late to ask. */
 const ENDED_MS = 1000
 
@@ -50,15 +53,18 @@ if not isHeld or token ~= ARGV[1] then return 0 end
 return redis.call('PEXPIRE', KEYS[1], ARGV[2])
 `
 
-/** A message that Redis refuses to send, for an ACL, must not keep the lease: who does not hear of its end asks. */
+/**
+ * A message that Redis refuses to send, for an ACL, must not keep the lease: who does not hear of its end asks, and the caller hears that it
+ * was not told. `DEL` comes first: what follows a write is taken also when the memory is full.
+ */
 const RELEASE_SCRIPT = `${READ}
 local own, outcome, restMs, endedMs, channel, name = unpack(ARGV)
-if not isHeld or token ~= own then return 0 end
+if not isHeld or token ~= own then return '' end
+redis.call('DEL', KEYS[1])
 if tonumber(restMs) > 0 then redis.call('SET', KEYS[1], 'r:' .. own .. ':' .. outcome, 'PX', restMs)
-elseif state == 'w' and outcome ~= 'unused' then redis.call('SET', KEYS[1], 'e:' .. own .. ':' .. outcome, 'PX', endedMs)
-else redis.call('DEL', KEYS[1]) end
-if state == 'w' then redis.pcall('PUBLISH', channel, name) end
-return 1
+elseif state == 'w' and outcome ~= 'unused' then redis.call('SET', KEYS[1], 'e:' .. own .. ':' .. outcome, 'PX', endedMs) end
+local told = state == 'w' and redis.pcall('PUBLISH', channel, name)
+return type(told) == 'table' and told.err or ''
 `
 
 export interface RedisLeasesOptions {
@@ -68,6 +74,10 @@ export interface RedisLeasesOptions {
   readonly commandMs: number
   /** Ends the subscription and all waits. */
   readonly closed: AbortSignal
+  /** Gets what makes the connection of the subscription anew. */
+  readonly renewals?: Set<() => Promise<void>>
+  /** Hears why ends of leases cannot be heard of or told, once each. Default: nobody does. */
+  readonly onRefused?: ((what: 'hear' | 'tell', fault: unknown) => void) | undefined
 }
 
 interface Held {
@@ -82,6 +92,18 @@ type Answer =
   | { readonly outcome: 'ended', readonly how: FillOutcome }
   | { readonly outcome: 'resting', readonly forMs: number }
 
+type Reply = readonly [outcome: 'granted' | 'held' | 'ended' | 'resting', text: string, leftMs: number]
+
+const OUTCOMES: readonly unknown[] = ['granted', 'held', 'ended', 'resting']
+
+/** What is damaged on its way is a fault like any other, and no time to wait for. */
+function replyOf (reply: unknown): Reply {
+  const [outcome, text, left] = Array.isArray(reply) ? reply as unknown[] : []
+  const leftMs = Number(left)
+  if (!OUTCOMES.includes(outcome) || typeof text !== 'string' || !(leftMs >= 0 && leftMs < LONGEST_TIMER_MS)) throw new TypeError('Redis answered with something else than a lease')
+  return [outcome as Reply[0], text, leftMs]
+}
+
 export class RedisLeases implements Leases {
   readonly #options: RedisLeasesOptions
   readonly #channel: string
@@ -90,6 +112,7 @@ export class RedisLeases implements Leases {
   #made = 0
   #isListening = false
   #isUp = false
+  readonly #refused = new Set<'hear' | 'tell'>()
 
   constructor (options: RedisLeasesOptions) {
     this.#options = options
@@ -132,7 +155,7 @@ export class RedisLeases implements Leases {
           else wait.endOne({ outcome: 'granted', lease: this.#lease(name, leaseMs, answer) })
         } else {
           this.#listen()
-          await wait.pause(this.#isUp ? answer.leftMs + 1 : Math.min(answer.leftMs + 1, POLL_MS))
+          await wait.pause(Math.min(answer.leftMs + 1, this.#isUp ? ASK_AGAIN_MS : POLL_MS))
         }
       }
     } catch (fault) {
@@ -142,12 +165,12 @@ export class RedisLeases implements Leases {
 
   async #ask (name: string, { leaseMs, seen = '', isWaiting = false }: { leaseMs: number, seen?: string, isWaiting?: boolean }): Promise<Answer> {
     const [own, sentAt] = [`${this.#by}-${++this.#made}`, performance.now()]
-    const asked = this.#eval(ACQUIRE_SCRIPT, name, [own, String(Math.ceil(leaseMs)), seen, isWaiting ? '1' : '0']) as Promise<[string, string, number]>
+    const asked = this.#eval(ACQUIRE_SCRIPT, name, [own, String(Math.ceil(leaseMs)), seen, isWaiting ? '1' : '0']).then(replyOf)
     try {
       const [outcome, text, leftMs] = await inTime(this.#options.commandMs, asked)
       if (outcome === 'ended') return { outcome, how: text as FillOutcome }
-      if (outcome === 'resting') return { outcome, forMs: Number(leftMs) }
-      return { outcome: outcome as 'granted' | 'held', token: text, leftMs: Number(leftMs), sentAt }
+      if (outcome === 'resting') return { outcome, forMs: leftMs }
+      return { outcome, token: text, leftMs, sentAt }
     } catch (fault) {
       this.#giveBack(name, leaseMs, asked)
       throw fault
@@ -155,7 +178,7 @@ export class RedisLeases implements Leases {
   }
 
   /** What is granted too late has no holder: somebody else gets it at once, not after its time. */
-  #giveBack (name: string, leaseMs: number, asked: Promise<[string, string, number]>): void {
+  #giveBack (name: string, leaseMs: number, asked: Promise<Reply>): void {
     asked.then(([outcome, token]) => {
       if (outcome === 'granted') void this.#release(name, { token, how: 'unused', leaseMs })
     }, () => { /* the caller has heard of it, or of its lateness */ })
@@ -170,11 +193,18 @@ export class RedisLeases implements Leases {
   /** Never rejects: a lease that Redis does not hear the end of runs out by itself. `unused`: nobody did anything with it, so who waits may have it. */
   async #release (name: string, { token, how, leaseMs, restMs = 0 }: { token: string, how: FillOutcome | 'unused', leaseMs: number, restMs?: number | undefined }): Promise<void> {
     const args = [token, how, String(Math.ceil(restMs)), String(Math.ceil(leaseMs) + ENDED_MS), this.#channel, name]
-    await inTime(this.#options.commandMs, this.#eval(RELEASE_SCRIPT, name, args)).catch(() => { /* see above */ })
+    const untold = await inTime(this.#options.commandMs, this.#eval(RELEASE_SCRIPT, name, args)).catch(() => '' /* see above */)
+    if (untold !== '') this.#refuse('tell', new Error(String(untold)))
   }
 
   async #eval (script: string, name: string, args: string[]): Promise<unknown> {
     return await (await this.#options.open()).eval(script, { keys: [`${this.#options.prefix}:lease:${name}`], arguments: args })
+  }
+
+  #refuse (what: 'hear' | 'tell', fault: unknown): void {
+    if (this.#refused.has(what)) return
+    this.#refused.add(what)
+    this.#options.onRefused?.(what, fault)
   }
 
   /** From the first wait on: a process that never waits needs no second connection. */
@@ -186,83 +216,18 @@ export class RedisLeases implements Leases {
       // What ended meanwhile was not heard.
       for (const wait of this.#waits.values()) wait.stir()
     }
-    const listener = { onMessage: (name: string) => { this.#waits.get(name)?.stir() }, onUp: () => { turned(true) }, onDown: () => { turned(false) } }
-    const subscribe = async (): Promise<void> => { await listen(await this.#options.open(), this.#channel, { listener, closed: this.#options.closed }) }
+    const listener = {
+      onMessage: (name: string) => { this.#waits.get(name)?.stir() },
+      onUp: () => { turned(true) },
+      onDown: (fault: unknown) => {
+        if (isRefusal(fault)) this.#refuse('hear', fault)
+        turned(false)
+      }
+    }
+    const subscribe = async (): Promise<void> => { await listen(await this.#options.open(), this.#channel, { listener, ...this.#options }) }
     subscribe().catch(() => {
       this.#isListening = false
       turned(false)
     })
   }
-}
-
-/** The callers of this process who wait for one lease. */
-class Wait {
-  readonly #callers = new Set<Caller>()
-  readonly #onOver: () => void
-  #resume: (() => void) | undefined
-  /** Something has happened since this was false. */
-  isStirred = false
-  isOver = false
-
-  constructor (onOver: () => void) {
-    this.#onOver = onOver
-  }
-
-  async join (waitMs: number, signal: AbortSignal | undefined): Promise<LeaseAnswer> {
-    return await new Promise((resolve, reject) => {
-      const settled = (): void => {
-        clearTimeout(late)
-        signal?.removeEventListener('abort', giveUp)
-        this.#callers.delete(caller)
-        if (this.#callers.size === 0) this.#end()
-      }
-      const caller = {
-        answer (answer: LeaseAnswer) { settled(); resolve(answer) },
-        fail (fault: unknown) { settled(); reject(fault) }
-      }
-      const giveUp = (): void => { caller.answer({ outcome: 'held' }) }
-      const late = setTimeout(giveUp, waitMs)
-      signal?.addEventListener('abort', giveUp, { once: true })
-      this.#callers.add(caller)
-    })
-  }
-
-  endOne (answer: LeaseAnswer): void {
-    const [caller] = this.#callers
-    caller?.answer(answer)
-  }
-
-  endAll (answer: LeaseAnswer): void {
-    for (const caller of this.#callers) caller.answer(answer)
-  }
-
-  failAll (fault: unknown): void {
-    for (const caller of this.#callers) caller.fail(fault)
-  }
-
-  stir (): void {
-    this.isStirred = true
-    this.#resume?.()
-  }
-
-  /** Until something happens, or for `ms`. */
-  async pause (ms: number): Promise<void> {
-    if (this.isStirred || this.isOver) return
-    await new Promise<void>((resolve) => {
-      const timeout = setTimeout(resolve, ms)
-      this.#resume = () => { clearTimeout(timeout); resolve() }
-    })
-    this.#resume = undefined
-  }
-
-  #end (): void {
-    this.isOver = true
-    this.#onOver()
-    this.#resume?.()
-  }
-}
-
-interface Caller {
-  answer (answer: LeaseAnswer): void
-  fail (fault: unknown): void
 }

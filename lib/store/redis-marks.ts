@@ -2,12 +2,12 @@ import { randomBytes, randomInt } from 'node:crypto'
 import { bucketOf } from '../marks/labels.ts'
 import { MarkLedger, type FillStamp, type Mark, type MarkKind, type StampKind } from '../marks/ledger.ts'
 import { DROPPED_AT_ONCE, MOST_MARKS, type Marks } from '../marks/marks.ts'
-import { CLOCK, COPIES, FLOOR, INCARNATION, LEAST_INCARNATION, MARK, MARK_SCRIPT, parseMarksMessage, type MarksMessage } from './mark-script.ts'
+import { ForeignLives } from './foreign-lives.ts'
+import { CLOCK, COPIES, FLOOR, INCARNATION, isSoundHead, LEAST_INCARNATION, MARK, MARK_SCRIPT, parseMarksMessage, type MarksMessage } from './mark-script.ts'
+import { PAGE, pageOf, scoresOf, type ScoredMember } from './marks-reader.ts'
 import type { ConnectedRedis } from './redis-client.ts'
 import type { MaybePromise } from './store.ts'
 
-/** Marks in one read. */
-const PAGE = 1000
 /** Marks in one script: nobody who waits for Redis behind it should notice. */
 const MARKED_AT_ONCE = 250
 const MOST_LEFT = 100
@@ -33,12 +33,15 @@ export interface RedisMarksOptions {
   readonly open: () => MaybePromise<ConnectedRedis>
   readonly prefix: string
   readonly most?: number
+  readonly mostUnconfirmed?: number
+  /** Hears why marks were set and cannot be told to other processes, until they can. Default: nobody does. */
+  readonly onUntold?: ((fault: unknown) => void) | undefined
   /** Milliseconds that never go back. */
   readonly monotonic?: () => number
 }
 
 export class RedisMarks implements Marks {
-  readonly ledger = new MarkLedger()
+  readonly ledger: MarkLedger
   readonly #open: () => MaybePromise<ConnectedRedis>
   readonly #key: string
   readonly #most: number
@@ -51,11 +54,16 @@ export class RedisMarks implements Marks {
   #next: Promise<void> | undefined
   /** The number of `m` in this incarnation, once this process has said that it keeps copies. */
   #copies: { readonly incarnation: string, readonly number: number } | undefined
+  readonly #foreign = new ForeignLives()
+  readonly #onUntold: (fault: unknown) => void
+  #isUntold = false
   #confirmedAt = -Infinity
   #doubtedAt = -Infinity
   readonly #now: () => number
 
-  constructor ({ open, prefix, most = MOST_MARKS, monotonic = () => performance.now() }: RedisMarksOptions) {
+  constructor ({ open, prefix, most = MOST_MARKS, monotonic = () => performance.now(), onUntold = () => {}, ...rest }: RedisMarksOptions) {
+    this.#onUntold = onUntold
+    this.ledger = new MarkLedger(rest)
     this.#open = open
     this.#key = `${prefix}:marks`
     this.#most = most
@@ -84,7 +92,9 @@ export class RedisMarks implements Marks {
       setImmediate(() => {
         this.#next = undefined
         const sentAt = this.#now()
+        const { heard } = this.#foreign
         this.#refresh().then(() => {
+          this.#foreign.learn(heard, this.ledger.incarnation)
           if (sentAt >= this.#doubtedAt && sentAt > this.#confirmedAt) this.#confirmedAt = sentAt
           resolve()
         }, reject)
@@ -117,7 +127,8 @@ export class RedisMarks implements Marks {
   #learn ({ incarnation, before, clock, floor, members }: MarksMessage): boolean {
     const { ledger } = this
     if (ledger.incarnation !== incarnation || ledger.clock < before) return false
-    if (ledger.clock < clock) ledger.learn(members.map((member, at) => markOf({ value: member, score: clock - members.length - 1 + at })), clock)
+    // Also when a time that was told before is later than this: whoever may publish could keep marks from being heard by it.
+    ledger.learn(members.map((member, at) => markOf({ value: member, score: clock - members.length - 1 + at })), clock)
     ledger.raiseFloor(floor)
     return true
   }
@@ -125,7 +136,13 @@ export class RedisMarks implements Marks {
   /** Learns from a message of the channel; false when it says too little, or some before it was missed. */
   hear (text: string): boolean {
     const message = parseMarksMessage(text, Date.now())
-    return message !== undefined && this.#learn(message)
+    if (message === undefined) return false
+    const { incarnation } = message
+    if (incarnation !== this.ledger.incarnation) {
+      if (this.#foreign.has(incarnation)) return true
+      this.#foreign.note(incarnation)
+    }
+    return this.#learn(message)
   }
 
   /** What a copy that is asked for now is to be kept with; undefined while changes may not be announced to this process. */
@@ -157,7 +174,7 @@ export class RedisMarks implements Marks {
     const [incarnation, clock, floor] = scores
     if (incarnation == null || clock == null || floor == null) return await this.#catchUp((await this.#run([])).head)
     if (known.copies !== undefined && this.#copies === known.copies && scores.at(-1) !== known.copies.number) this.#copies = undefined
-    const head = { incarnation: String(incarnation), clock, floor }
+    const head = soundHead({ incarnation: String(incarnation), clock, floor })
     const ownStamp = known.ownStamp === 0 ? null : scores[3]
     const isLost = head.incarnation === known.incarnation && (clock < known.clock || (ownStamp ?? floor) < known.ownStamp)
     await (isLost ? this.#heal(clock) : this.#catchUp(head))
@@ -182,6 +199,7 @@ export class RedisMarks implements Marks {
     if (ledger.incarnation !== head.incarnation) {
       this.#ownStamp = 0
       if (ledger.incarnation !== undefined) this.#leave(ledger.incarnation, ledger.clock)
+      this.#foreign.clear()
       ledger.restart(head.incarnation)
     }
     ledger.learn(marks, clock)
@@ -198,7 +216,7 @@ export class RedisMarks implements Marks {
   async #read (head: Head, stamp: number, take: (marks: Mark[], clock: number) => void): Promise<number> {
     let known = stamp
     for (let isLast = false; !isLast;) {
-      const page = await (await this.#open()).zRangeWithScores(this.#key, `(${known}`, '+inf', { BY: 'SCORE', LIMIT: { offset: 0, count: PAGE } }) as ScoredMember[]
+      const page = await pageOf(await this.#open(), this.#key, known)
       isLast = page.length < PAGE
       known = isLast ? head.clock : page.at(-1)!.score
       take(page.filter(({ value }) => MARK.test(value)).map(markOf), known)
@@ -206,6 +224,7 @@ export class RedisMarks implements Marks {
     // What was lost meanwhile and made anew is another set, and what was dropped meanwhile was not read.
     const [incarnation, floor] = await this.#scores([INCARNATION, FLOOR])
     if (String(incarnation) !== head.incarnation) throw new Error('the marks were lost while they were read')
+    soundHead({ incarnation: head.incarnation, clock: Math.max(head.clock, floor ?? 0), floor: floor ?? 0 })
     if (this.ledger.incarnation === head.incarnation) this.ledger.raiseFloor(floor ?? 0)
     else if ((floor ?? 0) > head.floor) throw new Error('marks were dropped while they were read')
     return known
@@ -228,21 +247,29 @@ export class RedisMarks implements Marks {
   async #run (members: readonly string[], occasion: Occasion = 'mark', least: { incarnation: string | undefined, clock: number } = this.ledger): Promise<Ran> {
     const { ledger } = this
     const known = { incarnation: least.incarnation ?? '0', clock: ledger.clock, ownStamp: this.#ownStamp }
-    const [incarnation, before, clock, floor, ownBefore, copies] = await (await this.#open()).eval(MARK_SCRIPT, {
+    const [incarnation, before, clock, floor, ownBefore, copies, untold] = await (await this.#open()).eval(MARK_SCRIPT, {
       keys: [this.#key],
       arguments: [
         String(this.#most), String(Math.ceil(this.#most * DROPPED_AT_ONCE)), String(randomInt(LEAST_INCARNATION + 1, 0)),
         known.incarnation, String(least.clock), String(ledger.incarnation === known.incarnation ? ledger.floor : 0), this.#own, this.channel, occasion, ...members
       ]
-    }) as [string, string, string, string, string, string]
-    const head = { incarnation, clock: Number(clock), floor: Number(floor) }
+    }) as [string, string, string, string, string, string, string]
+    const head = soundHead({ incarnation, clock: Number(clock), floor: Number(floor) })
     const isLost = incarnation === known.incarnation && (Number(before) < known.clock || (Number(ownBefore) < known.ownStamp && head.floor < known.ownStamp))
-    if (members.length > 0 && (occasion !== 'change' || copies !== '0')) this.#ownStamp = head.clock - 1
+    if (members.length > 0 && (occasion !== 'change' || copies !== '0')) {
+      this.#ownStamp = head.clock - 1
+      this.#noteUntold(untold)
+    }
     return { head, before: Number(before), isLost, copies: Number(copies) }
   }
 
+  #noteUntold (fault: string): void {
+    if (fault !== '' && !this.#isUntold) this.#onUntold(new Error(fault))
+    this.#isUntold = fault !== ''
+  }
+
   async #scores (members: string[]): Promise<Array<number | null>> {
-    return await (await this.#open()).zmScore(this.#key, members) as Array<number | null>
+    return await scoresOf(await this.#open(), this.#key, members)
   }
 }
 
@@ -254,16 +281,16 @@ interface Ran {
   readonly copies: number
 }
 
-interface ScoredMember {
-  readonly value: string
-  readonly score: number
-}
-
 const LETTERS: Record<StampKind, string> = { hard: 'h', soft: 's', changed: 'w' }
 const KINDS: Record<string, StampKind> = { h: 'hard', s: 'soft', w: 'changed' }
 
 function markOf ({ value, score }: ScoredMember): Mark {
   return { kind: KINDS[value[0]!]!, label: value.slice(1), stamp: score }
+}
+
+function soundHead (head: Head): Head {
+  if (!isSoundHead(head, Date.now())) throw new TypeError('Redis answered with something else than the clock of the marks')
+  return head
 }
 
 function memberOf ({ kind, label }: Pick<Mark, 'kind' | 'label'>): string {

@@ -4,11 +4,13 @@ import type { ConnectedRedis } from './redis-client.ts'
 export type Bytes = string | Buffer
 
 /** What walking over the keys needs besides what the store needs. Some of it only some kinds of clients have. */
-export interface WalkedRedis extends Omit<ConnectedRedis, 'unlink' | 'eval'> {
+export interface WalkedRedis extends Omit<ConnectedRedis, 'unlink' | 'eval' | 'pTTL'> {
   unlink (key: Bytes): Promise<unknown>
   eval (script: string, options: { keys: Bytes[], arguments: Bytes[] }): Promise<unknown>
+  pTTL (key: Bytes): Promise<unknown>
   getRange (key: Bytes, start: number, end: number): Promise<unknown>
   scan (cursor: Bytes, options: { MATCH: Bytes, COUNT: number, TYPE: 'string' }): Promise<unknown>
+  dbSize (): Promise<unknown>
   /** Of clusters. */
   readonly masters?: ReadonlyArray<{ readonly address: string }>
 }
@@ -18,6 +20,8 @@ export interface RedisNode {
   readonly name: string
   /** Keys of strings, as they are in Redis: at most about `count`, perhaps none. The walk is over when the cursor is `'0'` again. */
   scan (cursor: string, match: Buffer, count: number): Promise<{ cursor: string, keys: Buffer[] }>
+  /** How many keys it has. */
+  size (): Promise<number>
 }
 
 /** RESP type of bulk strings, `$`: keys and values need not be text. */
@@ -41,11 +45,21 @@ export class RedisNodes {
   /** As known now: a Cluster changes. */
   list (): RedisNode[] {
     const { masters } = this.#client
-    if (masters === undefined) return [{ name: 'the server', scan: (cursor, match, count) => this.#scan(cursor, match, count) }]
-    return masters.map((master) => ({
-      name: master.address,
-      scan: async (cursor, match, count) => await scanWith(withBuffers(await this.#client.nodeClient!(master as never)), { cursor, match, count })
-    }))
+    if (masters === undefined) {
+      return [{
+        name: 'the server',
+        scan: (cursor, match, count) => this.#scan(cursor, match, count),
+        size: async () => Number(await this.use((redis) => redis.dbSize()))
+      }]
+    }
+    return masters.map((master) => {
+      const open = async (): Promise<WalkedRedis> => withBuffers(await this.#client.nodeClient!(master as never))
+      return {
+        name: master.address,
+        scan: async (cursor, match, count) => await scanWith(await open(), { cursor, match, count }),
+        size: async () => Number(await (await open()).dbSize())
+      }
+    })
   }
 
   /** The commands of `task` share a round trip. A pool would open a connection for each of them. */

@@ -1,6 +1,9 @@
 import { backOff } from '../backoff.ts'
 import type { ConnectedRedis } from './redis-client.ts'
-import { connectAtLast, destroy, type OwnedRedis } from './redis-connection.ts'
+import { destroy, KeptConnection, type OwnedRedis } from './kept-connection.ts'
+import { echoes, SilenceWatch } from './silence.ts'
+
+const ASKED_EVERY_MS = 2000
 
 export interface Listener {
   onMessage (text: string): void
@@ -10,21 +13,55 @@ export interface Listener {
   onDown (fault: unknown): void
 }
 
+/** Redis has answered that it will not: an ACL lacks the command or the channel, or there is no such command here. */
+export function isRefusal (fault: unknown): boolean {
+  return fault instanceof Error && /^(?:NOPERM|ERR) /.test(fault.message)
+}
+
+export interface Listening {
+  readonly listener: Listener
+  readonly closed: AbortSignal
+  /** Gets what makes a connection of its own anew. */
+  readonly renewals?: Set<() => Promise<void>>
+}
+
 /**
  * Listens to a channel until `closed`. A single client gets a second connection for it, and tells when that breaks. Clusters and
  * Sentinels have such a connection themselves and do not tell: who listens there notices a gap by other means.
  */
-export async function listen (client: ConnectedRedis, channel: string, { listener, closed }: { listener: Listener, closed: AbortSignal }): Promise<void> {
+export async function listen (client: ConnectedRedis, channel: string, { listener, closed, renewals }: Listening): Promise<void> {
   const onMessage = (message: unknown): void => { listener.onMessage(String(message)) }
   const onDown = (fault: unknown): void => { if (!closed.aborted) listener.onDown(fault) }
   const own = await ownConnectionAtLast(client, { onDown, closed })
   if (own === undefined) return await subscribeAtLast(client, channel, { onMessage, listener, closed })
+  if (closed.aborted) return // while the connection was asked for: nothing would end it
   own.on('error', onDown)
   own.on('reconnecting', () => { onDown(new Error('the connection was lost')) })
   own.on('end', () => { onDown(new Error('the connection has ended')) })
-  own.on('ready', () => { own.subscribe!(channel, onMessage).then(() => { listener.onUp() }, onDown) })
+  const kept = new KeptConnection(own, { closed, onFault: onDown })
+  const subscribe = async (): Promise<void> => {
+    try {
+      await own.subscribe!(channel, onMessage)
+      listener.onUp()
+    } catch (fault) {
+      onDown(fault)
+      if (isRefusal(fault)) return
+      await backOff(0, closed)
+      await kept.renew() // a connection that does not hear would stay as it is
+    }
+  }
+  own.on('ready', () => { subscribe().catch(onDown) })
   closed.addEventListener('abort', () => { destroy(own).catch(listener.onDown) }, { once: true })
-  await connectAtLast(own, closed, onDown)
+  renewals?.add(() => kept.renew())
+  watchListening(own, kept, closed)
+  await kept.connect()
+}
+
+/** Nothing is asked on this connection, so that nobody else would notice that nothing comes any more. It also keeps the connection from being idle. */
+function watchListening (own: OwnedRedis, kept: KeptConnection, closed: AbortSignal): void {
+  const silence = new SilenceWatch({ ask: () => echoes(own), renew: () => kept.renew(), onFault: kept.onFault })
+  const interval = setInterval(() => { silence.suspect() }, ASKED_EVERY_MS).unref()
+  closed.addEventListener('abort', () => { clearInterval(interval) }, { once: true })
 }
 
 /** A pool that its owner has not connected yet lends nothing. */

@@ -3,7 +3,9 @@ import type { Leases } from '../leases.ts'
 import type { HotStore } from '../warming/hot-store.ts'
 import type { Labelled } from '../marks/ledger.ts'
 import type { Marks } from '../marks/marks.ts'
+import type { FleetLog } from '../stats/fleet-log.ts'
 import type { Entry } from '../stored-entry.ts'
+import type { StoreFacts } from './store-facts.ts'
 
 /** A value now, or later: a store in this process answers at once, so that a hit costs no tick. */
 export type MaybePromise<T> = T | Promise<T>
@@ -35,6 +37,56 @@ export interface Swept {
   readonly removed: number
 }
 
+/** What an entry has besides its body. */
+export type EntryHeader = Entry extends infer Kind ? Kind extends Entry ? Omit<Kind, 'body'> : never : never
+
+export interface PageOptions {
+  /** What the page before has given. Default: from the beginning. */
+  readonly cursor?: string | undefined
+  /** About so many entries. */
+  readonly limit: number
+  /** How the ids of the entries begin. */
+  readonly head: string
+  /** Entries with other ids may be left out, which saves reading them. */
+  readonly isWanted?: (id: string) => boolean
+  /** Whether to say how large a part the page is. Default `false`. */
+  readonly isSample?: boolean
+}
+
+/** An entry without its body, as a page has it. */
+export interface PagedEntry {
+  readonly id: string
+  readonly header: EntryHeader
+  readonly bodyBytes: number
+  /** Milliseconds until it goes; `undefined`: it stays. */
+  readonly ttlMs: number | undefined
+}
+
+/** Some of the entries. */
+export interface Page {
+  readonly entries: readonly PagedEntry[]
+  /** Where the next page begins. Without it there is none. A page may be empty and not the last one. */
+  readonly cursor?: string
+  /** About how large a part of all was looked at for this page, from 0 to 1, where that is asked for and known. */
+  readonly share?: number
+}
+
+/** An entry as it is stored. */
+export interface ReadEntry {
+  readonly entry: Entry
+  /** Milliseconds until it goes; `undefined`: it stays. */
+  readonly ttlMs: number | undefined
+}
+
+/** How much memory the entries of this process take. */
+export interface MemoryStats {
+  readonly entries: number
+  readonly bytes: number
+  readonly maxBytes: number
+  /** Entries that went before their time, to make room for others. */
+  readonly evictions: number
+}
+
 /**
  * Where entries are kept. A store may lose an entry at any time, but may never give one back after its time, nor under
  * another key. It may throw or reject: the cache then runs the handler. `lib/store/contract.ts` holds these promises.
@@ -51,8 +103,12 @@ export interface Store {
   readonly leases?: Leases
   /** What all processes with this store are asked for most. Without it each process knows its own hits. */
   readonly hot?: HotStore
+  /** Where processes with this store tell what they have counted. Without it each process knows its own numbers. Not of a store of the user's. */
+  readonly fleet?: FleetLog
   /** The entry, or `undefined`. */
   get (key: StoreKey): MaybePromise<Entry | undefined>
+  /** What this process may give without asking anybody, because it has a copy of it: while the store cannot be asked. */
+  getCopy? (key: StoreKey): Entry | undefined
   /** Like `get`, but never a copy that another process may have replaced. Without it, `get` gives none. */
   getLatest? (key: StoreKey): MaybePromise<Entry | undefined>
   /** Keeps the entry for `ttlMs` (a positive whole number of milliseconds), replacing what is there. */
@@ -67,6 +123,21 @@ export interface Store {
   deleteValues? (glob: string, options: DeleteValuesOptions): Promise<number>
   /** Removes the entries that are dead, without being in the way of others. Without it they go by their time to live. */
   sweep? (isDead: IsDead, options: WalkOptions): Promise<Swept>
+  /**
+   * Some of the entries, without their bodies: an entry that is there from the first page to the last is met on one of them. A cursor is
+   * whatever somebody gives for one. Without it nobody can look at what is stored.
+   */
+  page? (options: PageOptions): MaybePromise<Page>
+  /** The entry with this id, without counting as its use. Without it nobody can look at it. */
+  read? (id: string): MaybePromise<ReadEntry | undefined>
+  /** What the store says of itself, for advice. Without it there is none on the store. */
+  facts? (): Promise<StoreFacts>
+  /** Copies are there, and invalidations cannot be heard of: each hit asks first. */
+  readonly isDeaf?: boolean
+  /** How full the memory of this process is, where it keeps entries in it. */
+  memoryStats? (): MemoryStats
+  /** Hears that an answer did not come in time, or made no sense. */
+  suspect? (): void
   /** Resolves when the store answers. */
   ping (): MaybePromise<void>
   /** Resolves once the store can be used. The cache does not wait for it. */

@@ -1,13 +1,16 @@
 import type { EventLog } from '../events/event-log.ts'
 import type { Leases } from '../leases.ts'
 import type { Logger } from '../logger.ts'
+import type { FleetLog } from '../stats/fleet-log.ts'
 import type { Entry } from '../stored-entry.ts'
 import type { HotStore } from '../warming/hot-store.ts'
 import type { MemoryStore } from './memory-store.ts'
 import { RecentlyAsked } from './recently-asked.ts'
 import type { CopyStamp, RedisMarks } from './redis-marks.ts'
 import type { RedisStore } from './redis-store.ts'
-import type { DeleteValuesOptions, IsDead, MaybePromise, Store, StoreKey, Swept, WalkOptions } from './store.ts'
+import { isRefusal } from './redis-subscription.ts'
+import type { StoreFacts } from './store-facts.ts'
+import type { DeleteValuesOptions, IsDead, MaybePromise, Page, PageOptions, ReadEntry, Store, StoreKey, Swept, WalkOptions, MemoryStats } from './store.ts'
 
 export interface TieredStoreOptions {
   readonly near: MemoryStore
@@ -38,6 +41,7 @@ export class TieredStore implements Store {
   readonly events: EventLog
   readonly leases: Leases
   readonly hot: HotStore
+  readonly fleet: FleetLog
   readonly #options: TieredStoreOptions
   readonly #near: MemoryStore
   readonly #far: RedisStore
@@ -60,6 +64,7 @@ export class TieredStore implements Store {
     this.events = options.far.events
     this.leases = options.far.leases
     this.hot = options.far.hot
+    this.fleet = options.far.fleet
     this.#far.listen({
       onMessage: (text) => { this.#hear(text) },
       onUp: () => { this.#setListening(true) },
@@ -76,6 +81,13 @@ export class TieredStore implements Store {
     if (this.#isListening !== true || blindMs >= maxBlindMs) return this.#confirm(copy, key)
     if (blindMs > maxBlindMs / 2) this.#look()
     return copy
+  }
+
+  /** So long after all marks were known, whether or not they can be heard of. */
+  getCopy (key: StoreKey): Entry | undefined {
+    if (this.marks.blindMs >= this.#options.maxBlindMs) return undefined
+    const copy = this.#near.get(key)
+    return copy !== undefined && this.#isUsable(copy, key) ? copy : undefined
   }
 
   getLatest (key: StoreKey): Promise<Entry | undefined> {
@@ -109,6 +121,30 @@ export class TieredStore implements Store {
   async sweep (isDead: IsDead, options: WalkOptions): Promise<Swept> {
     await this.#near.sweep(isDead, options)
     return await this.#far.sweep(isDead, options)
+  }
+
+  page (options: PageOptions): Promise<Page> {
+    return this.#far.page(options)
+  }
+
+  read (id: string): Promise<ReadEntry | undefined> {
+    return this.#far.read(id)
+  }
+
+  memoryStats (): MemoryStats {
+    return this.#near.memoryStats()
+  }
+
+  async facts (): Promise<StoreFacts> {
+    return await this.#far.facts()
+  }
+
+  get isDeaf (): boolean {
+    return this.#isListening === false
+  }
+
+  suspect (): void {
+    this.#far.suspect()
   }
 
   async ping (): Promise<void> {
@@ -235,11 +271,6 @@ export class TieredStore implements Store {
       logger.warn({ err: fault, cache: { state: 'deaf' } }, 'cache does not hear of invalidations: hits from memory ask Redis first')
     }
   }
-}
-
-/** An ACL that lacks a command or the channel. */
-function isRefusal (fault: unknown): boolean {
-  return fault instanceof Error && fault.message.startsWith('NOPERM')
 }
 
 /** Keys of values are their own material, see the client. */
