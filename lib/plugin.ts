@@ -1,32 +1,31 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest, RouteOptions } from 'fastify'
 import fp from 'fastify-plugin'
-import { setMaxListeners } from 'node:events'
+import { Adviser } from './advice/adviser.ts'
 import type { AuditMode, RouteAudit } from './audit/route-audit.ts'
 import { Cache } from './client/cache.ts'
+import { Fleet } from './client/fleet.ts'
 import { openStore } from './create-cache.ts'
 import { AlreadyRegisteredError, expectedGot, InvalidTargetError, NotAttachedError, UnguardedError } from './errors.ts'
 import type { Logger } from './logger.ts'
 import { labelsOf, type InvalidationTargets } from './marks/targets.ts'
+import { checkTagLimits } from './options/limits.ts'
 import { isTagList } from './options/check.ts'
 import type { ResponseCacheOptions } from './options/plugin-options.ts'
 import { routePolicy, writePolicy, type Invalidates, type RoutePolicy } from './options/policy.ts'
 import { pluginSettings, type PluginSettings } from './options/resolve.ts'
 import { ResponseCache } from './response-cache.ts'
-import { Counters } from './counters.ts'
 import { inTime } from './deadline.ts'
-import { Fills } from './fills/fills.ts'
-import { Rests } from './fills/rests.ts'
-import { UncacheableMemory } from './fills/uncacheable.ts'
 import { repeatedHit, type HotHit } from './route/hot-hits.ts'
 import { warmedApp } from './route/warmed-app.ts'
 import { HotTracker } from './warming/hot-tracker.ts'
 import { Warmer } from './warming/warmer.ts'
 import { RouteAdmission } from './route/admission.ts'
 import { Background } from './route/background.ts'
+import { AppExplainer } from './route/explainer.ts'
+import { kLooksUp, stopExplained } from './route/explain-stop.ts'
 import { Collapsing } from './route/collapsing.ts'
-import type { Sharing } from './route/sharing.ts'
+import { sharingOf, type Sharing } from './route/sharing.ts'
 import { Repeater } from './route/repeat.ts'
-import type { GuardedStore } from './store/guarded-store.ts'
 import { Announcer } from './route/announce.ts'
 import { kCachedRoutes, type CachedRoute } from './route/cached-routes.ts'
 import { kExchange, kTags, kTargets } from './route/exchange.ts'
@@ -37,9 +36,11 @@ import { HitSender } from './route/send-hit.ts'
 import { keepLast } from './route/last-hook.ts'
 import { Lifetimes } from './route/lifetimes.ts'
 import { MissFinisher } from './route/finish-miss.ts'
+import { RouteObserver } from './route/observer.ts'
 import { ResponseRecorder } from './route/response-recorder.ts'
 import { RouteWarnings } from './route/warnings.ts'
 import { SAFE_METHODS, WriteHooks } from './route/write-hooks.ts'
+import { StatsBook } from './stats/stats-book.ts'
 
 declare module 'fastify' {
   interface FastifyInstance {
@@ -59,7 +60,11 @@ interface Attaching {
   readonly settings: PluginSettings
   readonly engine: ResponseCache
   readonly client: Cache
+  readonly adviser: Adviser
   readonly shared: Sharing
+  readonly book: StatsBook
+  /** In place of that of the request. */
+  readonly ownLogger: Logger | undefined
   readonly repeater: Repeater
   /** Handlers of cached routes: the HEAD route that Fastify adds has that of its GET route, one of the app has its own. */
   readonly getHandlers: WeakSet<object>
@@ -94,24 +99,28 @@ async function responseCachePlugin (app: FastifyInstance, options: ResponseCache
   if (app.hasDecorator('cache')) throw new AlreadyRegisteredError()
   const settings = pluginSettings(options, app.log)
   const store = openStore(settings)
-  const counters = new Counters()
+  const book = new StatsBook(settings.clock)
   const { logger, warm } = settings
   const repeater = new Repeater(app)
   const hot = warm?.countHits === true ? new HotTracker<HotHit>({ store: store.hot, toTarget: repeatedHit, logger }) : undefined
   const warmer = new Warmer({ app: warmedApp(app, repeater), getOrSet: (...args) => client.getOrSet(...args), has: (key) => client.has(key), connected: () => store.connectedSoon(), hot, leases: store.leases, logger })
-  const client: Cache = new Cache(store, settings, { warmer, counters })
-  const engine = new ResponseCache({ store, clock: settings.clock })
+  const [closing, ending] = [new AbortController(), new AbortController()]
+  const engine = new ResponseCache({ store, clock: settings.clock, mostVariants: settings.limits.variants })
+  const explainer = new AppExplainer({ app, repeater, cache: engine, store, closed: closing.signal })
+  const adviser = new Adviser({ settings, store })
+  const fleet = new Fleet(store, settings, () => book.snapshot())
+  const client: Cache = new Cache(store, settings, { warmer, explainer, book, adviser, fleet })
   const attached: AttachedRoute[] = []
   const others: RouteOptions[] = []
-  const [closing, ending] = [new AbortController(), new AbortController()]
-  const shared = sharingOf(store, { ...settings, counters, closed: closing.signal, ended: ending.signal, hot })
+  const shared = sharingOf(store, { ...settings, closed: closing.signal, ended: ending.signal, hot, onPublic: (route) => { adviser.sawPublic(route) } })
   const auditOf = settings.audit === undefined ? undefined : await loadAudit(settings.audit, logger)
-  const attaching: Attaching = { settings, engine, client, shared, repeater, getHandlers: new WeakSet(), cachedUrls: new Set(), cachedRoutes: [], auditOf }
+  const attaching: Attaching = { settings, engine, client, adviser, shared, book, ownLogger: options.logger, repeater, getHandlers: new WeakSet(), cachedUrls: new Set(), cachedRoutes: [], auditOf }
 
   app.decorate('cache', client)
   app.decorate(kCachedRoutes, attaching.cachedRoutes)
   app.decorateReply('cacheTags', addTags)
   app.decorateReply('cacheInvalidate', addTargets)
+  app.addHook('onRequest', stopExplained) // also where there is no route
   app.addHook('onRoute', function (route) {
     const one = attach(this, route, attaching)
     if (one === undefined) others.push(route)
@@ -120,6 +129,8 @@ async function responseCachePlugin (app: FastifyInstance, options: ResponseCache
   app.addHook('onReady', async () => {
     attached.splice(0).forEach(settle)
     others.splice(0).forEach(refuseUnattached)
+    fleet.start()
+    adviser.start() // behind what the app does first
     // The app is ready once all these hooks are through, and does not wait for this.
     if (warm !== undefined) setImmediate(() => { warmer.start(warm) })
   })
@@ -149,7 +160,10 @@ function attach (instance: FastifyInstance, route: RouteOptions, attaching: Atta
   if (policy === undefined) return undefined
   attaching.cachedUrls.add(route.url)
   attaching.cachedRoutes.push({ url: route.url, methods })
-  if (!isHeadOnly) getHandlers.add(route.handler)
+  if (!isHeadOnly) {
+    getHandlers.add(route.handler)
+    attaching.adviser.add(policy)
+  }
   const audit = attaching.auditOf?.(policy)
   if (audit !== undefined) {
     route.handler = audit.recorded(route.handler)
@@ -159,10 +173,12 @@ function attach (instance: FastifyInstance, route: RouteOptions, attaching: Atta
     route.handler = withHardTimeout(route, { hardMs: policy.hardMs, route: policy.route })
     getHandlers.add(route.handler) // where the HEAD route gets it
   }
-  const hooks = routeHooks(policy, route, { ...attaching, audit })
+  // What its GET route has stored answers a HEAD: both count together.
+  const counted = isHeadOnly && !hasOwnHead ? `GET ${route.url}` : policy.route
+  const hooks = routeHooks(policy, route, { ...attaching, audit, counted })
   keepLast(route, policy.hook, hooks.lookUp)
   keepLast(route, 'onSend', hooks.finish)
-  route.config = { ...route.config, [kAttached]: true } as typeof route.config
+  route.config = { ...route.config, [kAttached]: true, [kLooksUp]: true } as typeof route.config
   return { instance, options: route, policy, hooks }
 }
 
@@ -200,28 +216,24 @@ async function endBehind ({ behind }: Sharing): Promise<void> {
   await inTime(CLOSE_MS, Promise.all(behind), { idle: true }).catch(() => {})
 }
 
-function sharingOf (store: GuardedStore, { clock, counters, closed, ended, hot }: PluginSettings & Pick<Sharing, 'counters' | 'closed' | 'ended' | 'hot'>): Sharing {
-  setMaxListeners(0, closed, ended) // one for each lease that is waited for, and for each run in the background
-  return {
-    fills: new Fills(), uncacheable: new UncacheableMemory(clock), rests: new Rests(clock), leases: store.leases, counters, behind: new Set(), random: Math.random, closed, ended, hot
-  }
-}
-
-function routeHooks (policy: RoutePolicy, route: RouteOptions, attaching: Attaching & { audit: RouteAudit | undefined }): RouteHooks {
-  const { settings, engine, shared, repeater } = attaching
-  const { debugHeaders, enabled, logger, name, prefix, targetedFields, userOf } = settings
+function routeHooks (policy: RoutePolicy, route: RouteOptions, attaching: Attaching & { audit: RouteAudit | undefined, counted: string }): RouteHooks {
+  const { settings, engine, shared, book, repeater } = attaching
+  const { debugHeaders, enabled, limits, logger, name, prefix, targetedFields, userOf } = settings
+  if (typeof policy.tags !== 'function') checkTagLimits(policy.tags, limits, `config.cache of ${policy.route}`)
   const writes = isUnsafe(route) ? writeHooks(route, undefined, attaching) : undefined
-  const admission = new RouteAdmission(policy, { anyUserOf: userOf, constraints: route.constraints ?? {} })
+  const admission = new RouteAdmission(policy, { anyUserOf: userOf, constraints: route.constraints ?? {}, keyLength: limits.keyLength })
   const warnings = new RouteWarnings({ logger, route: policy.route })
-  const { counters, random } = shared
-  const lifetimes = new Lifetimes({ policy, cache: engine, targetedFields, random, counters })
-  const recorder = new ResponseRecorder({ policy, cache: engine, lifetimes, targetedFields, admission, shared, warnings, audit: attaching.audit })
+  const counters = book.countersOf({ route: attaching.counted, namespace: policy.namespace })
+  const observer = new RouteObserver(counters, attaching.ownLogger)
+  const { random } = shared
+  const lifetimes = new Lifetimes({ policy, cache: engine, targetedFields, random, book })
+  const recorder = new ResponseRecorder({ policy, cache: engine, lifetimes, targetedFields, admission, shared, counters, warnings, audit: attaching.audit })
   const collapsing = new Collapsing({ policy, cache: engine, shared })
-  const background = new Background({ route: policy.route, collapsing, repeater, shared, logger })
+  const background = new Background({ route: policy.route, collapsing, repeater, shared, counters, logger })
   const announcer = new Announcer({ name, debug: debugHeaders ? { prefix } : undefined })
   const sender = new HitSender(announcer)
-  const finisher = new MissFinisher({ cache: engine, announcer, recorder, counters })
-  return new RouteHooks({ policy, cache: engine, admission, collapsing, background, announcer, sender, finisher, writes, enabled, targetedFields, warnings, shared })
+  const finisher = new MissFinisher({ cache: engine, announcer, recorder, observer })
+  return new RouteHooks({ policy, cache: engine, admission, collapsing, background, announcer, sender, finisher, writes, enabled, targetedFields, warnings, observer, shared })
 }
 
 /** Not loaded where nobody asks for it: it is for development. */

@@ -1,6 +1,6 @@
 import type { MissReason } from './http/cache-status.ts'
 import { useOf } from './http/freshness.ts'
-import type { FillStamp, MarkLedger } from './marks/ledger.ts'
+import { isUnmarked, type FillStamp, type MarkLedger } from './marks/ledger.ts'
 import { variesMatch, type RequestHeaders } from './http/vary.ts'
 import { UNAVAILABLE, type GuardedStore } from './store/guarded-store.ts'
 import { isPromise, type MaybePromise } from './store/store.ts'
@@ -60,19 +60,17 @@ export interface Asked {
 
 export type LookupResult = Hit | Stale | Miss
 
-/** The stamp of a fill that began while the marks could not be read: its response is not stored, but those who wait share it. */
-export const UNMARKED: FillStamp = { incarnation: '', stamp: 0 }
-
 export class ResponseCache {
   readonly #store: GuardedStore
   readonly #ledger: MarkLedger
   readonly #variants: Variants
   readonly #now: () => number
 
-  constructor ({ store, clock }: { store: GuardedStore, clock: () => number }) {
+  /** `mostVariants`: of one key. */
+  constructor ({ store, clock, mostVariants }: { store: GuardedStore, clock: () => number, mostVariants?: number }) {
     this.#store = store
     this.#ledger = store.marks.ledger
-    this.#variants = new Variants({ store, clock })
+    this.#variants = new Variants({ store, clock, ...mostVariants === undefined ? {} : { most: mostVariants } })
     this.#now = clock
   }
 
@@ -107,9 +105,9 @@ export class ResponseCache {
     return this.#now()
   }
 
-  /** What a fill that begins now is marked with; `UNMARKED` while the marks could not be read. */
+  /** What a fill that begins now is marked with. */
   get fillStamp (): FillStamp {
-    return this.#ledger.stamp ?? UNMARKED
+    return this.#ledger.stamp ?? this.#ledger.unmarked
   }
 
   /** A response that becomes what is stored for such requests, fresh for `ttlMs` from now. */
@@ -124,7 +122,7 @@ export class ResponseCache {
    * invalidated while its handler ran is not kept.
    */
   async store ({ key, headers }: Asked, response: StoredResponse, keepMs: number): Promise<boolean> {
-    if (response.filled === UNMARKED || this.#ledger.verdict(response, key) !== 'live') return false
+    if (isUnmarked(response.filled) || this.#ledger.verdict(response, key) !== 'live') return false
     const variant = await this.#variants.list(key, response, { keepMs, headers })
     if (variant === undefined) return false
     if (variant === key) return await this.#store.set(key, response, keepMs)
@@ -151,8 +149,6 @@ export class ResponseCache {
     const variant = this.#variants.keyFor(key, headers)
     if (!key.covers(response.key)) return { outcome: 'miss', key: variant, reason: 'uri-miss' }
     if (!variesMatch(response.vary, headers)) return { outcome: 'miss', key: variant, reason: 'vary-miss' }
-    // Without marks there is no invalidation that this process could know of.
-    if (response.filled === UNMARKED && this.#ledger.stamp === undefined) return { outcome: 'hit', key: variant, response, at: this.#now() }
     return this.#judgeOwn(response, variant)
   }
 

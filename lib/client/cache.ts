@@ -1,50 +1,38 @@
-import { Counters, type CacheStats } from '../counters.ts'
-import { MissingTtlError } from '../errors.ts'
+import type { Adviser } from '../advice/adviser.ts'
+import type { Advice } from '../advice/advice.ts'
+import { NotExplainedError } from '../errors.ts'
 import { FunctionNames, wrapFunction, type Settled, type WrapOptions, type WrappedFunction } from '../functions/wrap.ts'
-import { namespaceLabel, tagLabel } from '../marks/labels.ts'
-import { globMatches } from '../marks/glob.ts'
-import type { FillStamp } from '../marks/ledger.ts'
-import { labelsOf } from '../marks/targets.ts'
-import { checkOptions, tagList } from '../options/check.ts'
 import type { CacheSettings } from '../options/resolve.ts'
-import { isHttpTtl, parseLifetime, plannedMs, statusesOf, type Lifetime, type Planned } from '../options/ttl.ts'
-import { SingleFlight } from '../single-flight.ts'
-import { UNAVAILABLE, type GuardedStore } from '../store/guarded-store.ts'
-import type { StoreKey } from '../store/store.ts'
-import type { StoredValue } from '../stored-entry.ts'
+import type { FleetStats } from '../stats/fleet-stats.ts'
+import type { CountedStats, StatsBook } from '../stats/stats-book.ts'
+import type { GuardedStore } from '../store/guarded-store.ts'
+import type { MemoryStats } from '../store/store.ts'
+import type { StoreStats } from '../store/store-stats.ts'
 import type { Warmer } from '../warming/warmer.ts'
 import type { WarmOptions } from '../warming/warm-options.ts'
 import type { WarmTargets } from '../warming/targets.ts'
 import type { WarmReport } from '../warming/warming.ts'
-import { InvalidationClient } from './invalidation.ts'
-import { decodeValueBody, encodeValueBody } from './value-codec.ts'
-import { namespaceOf, valueKey } from './value-key.ts'
+import type { ExplainedRequest, Explainer, Explanation } from './explanation.ts'
+import { healthOf, type Health } from './health.ts'
+import type { Fleet, FleetStatsOptions } from './fleet.ts'
+import { ValueClient } from './values.ts'
 
-/** Options of `set`, `setMany` and `getOrSet`. */
-export interface SetOptions {
-  /** What an invalidation by tag finds the value by. Default: none. */
-  tags?: readonly string[]
-  /**
-   * How long the value is kept: seconds, `'5m'`, a name from `ttls`, a Date, or `{ until: 'midnight' }`. Default: the ttl of the key's
-   * namespace, or of `defaults`.
-   */
-  ttl?: Lifetime
+export type { GetOrSetOptions, SetOptions } from './values.ts'
+
+/** What `stats()` gives. */
+export interface CacheStats extends CountedStats {
+  readonly store: StoreStats
+  /** Of this process, where it keeps entries in memory. */
+  readonly memory?: MemoryStats
 }
 
-/** Options of `getOrSet`. */
-export interface GetOrSetOptions<T> extends Omit<SetOptions, 'tags'> {
-  /** What an invalidation by tag finds the value by: a list, or a function of the value. Default: none. */
-  tags?: readonly string[] | ((value: T) => readonly string[])
-}
-
-type ValueBody = Pick<StoredValue, 'encoding' | 'body'>
-
-/** A value that is ready to be stored, but for the moment it is. */
-interface Prepared {
-  readonly key: StoreKey
-  readonly value: ValueBody
-  readonly labels: readonly string[]
-  readonly planned: Planned
+export interface CacheParts {
+  readonly warmer: Warmer
+  readonly adviser: Adviser
+  readonly fleet: Fleet
+  /** Without an app there is none. */
+  readonly explainer?: Explainer
+  readonly book: StatsBook
 }
 
 /**
@@ -54,137 +42,25 @@ interface Prepared {
  * When the store fails, reads find nothing and writes answer `false`; `delete`, `expire` and `ping`, whose outcome a caller
  * has to know, reject with `RESPONSE_CACHE_ERR_STORE_UNAVAILABLE`. After `close()` everything rejects with `RESPONSE_CACHE_ERR_CLOSED`.
  */
-export class Cache extends InvalidationClient {
+export class Cache extends ValueClient {
   readonly #store: GuardedStore
   readonly #settings: CacheSettings
+  readonly #adviser: Adviser
   readonly #warmer: Warmer
-  readonly #flights = new SingleFlight<ValueBody | undefined>()
+  readonly #explainer: Explainer | undefined
   readonly #functions = new FunctionNames()
+  readonly #book: StatsBook
+  readonly #fleet: Fleet
 
-  readonly #counters: Counters
-
-  constructor (store: GuardedStore, settings: CacheSettings, { warmer, counters = new Counters() }: { warmer: Warmer, counters?: Counters }) {
-    super(store, settings)
-    this.#warmer = warmer
-    this.#counters = counters
+  constructor (store: GuardedStore, settings: CacheSettings, { warmer, adviser, fleet, explainer, book }: CacheParts) {
+    super(store, settings, book)
     this.#store = store
     this.#settings = settings
-  }
-
-  /** The value, or `undefined` when there is none. */
-  async get<T = unknown> (key: string): Promise<T | undefined> {
-    const stored = await this.#read(this.#keyOf(key))
-    return stored === undefined ? undefined : decodeValueBody(stored) as T | undefined
-  }
-
-  /** Stores a value; `false` when the store failed. With ttl 0 nothing stays under the key, and the answer is `false`. `undefined` is no value. */
-  async set (key: string, value: unknown, options: SetOptions = {}): Promise<boolean> {
-    const prepared = this.#prepare(key, value, options)
-    this.#flights.forget(key)
-    return (await this.#replace([prepared]))[0]!
-  }
-
-  /** Removes a value; tells whether there was one. A `getOrSet` running in this process does not put its result back. */
-  async delete (key: string): Promise<boolean> {
-    const storeKey = this.#keyOf(key)
-    this.#flights.forget(key)
-    if (!this.#settings.enabled) return false
-    // One after the other: copies and pools do not keep the order. An invalidated value may still be in the store.
-    const found = await this.#read(storeKey)
-    const existed = await this.#store.delete(storeKey)
-    await this.#store.changed([key])
-    return existed && found !== undefined
-  }
-
-  /** Whether there is an entry. */
-  async has (key: string): Promise<boolean> {
-    return await this.#read(this.#keyOf(key)) !== undefined
-  }
-
-  /** Gives an existing value a new time to live; tells whether there was one. */
-  async expire (key: string, ttl: Lifetime): Promise<boolean> {
-    const storeKey = this.#keyOf(key)
-    const ttlMs = this.#msLeft(this.#planned(key, { ttl }))
-    if (ttlMs < 1) return await this.delete(key)
-    if (!this.#settings.enabled) return false
-    const found = await this.#read(storeKey)
-    const existed = await this.#store.expire(storeKey, ttlMs)
-    await this.#store.changed([key])
-    return existed && found !== undefined
-  }
-
-  /** Seconds until the value goes, in fractions, or `undefined` without one. */
-  async ttl (key: string): Promise<number | undefined> {
-    const storeKey = this.#keyOf(key)
-    const ttlMs = await this.#read(storeKey) === undefined ? undefined : await this.#store.ttlMs(storeKey)
-    return ttlMs === undefined ? undefined : ttlMs / 1000
-  }
-
-  /** The values in the order of their keys, `undefined` where there is none. */
-  async getMany<T = unknown> (keys: readonly string[]): Promise<Array<T | undefined>> {
-    return await Promise.all(keys.map((key) => this.get<T>(key)))
-  }
-
-  /** Stores several values; tells for each whether it was stored. Nothing is stored when one of them cannot be. */
-  async setMany (
-    entries: Iterable<readonly [key: string, value: unknown]> | Readonly<Record<string, unknown>>,
-    options: SetOptions = {}
-  ): Promise<boolean[]> {
-    const pairs = Symbol.iterator in entries ? [...entries as Iterable<readonly [string, unknown]>] : Object.entries(entries)
-    const prepared = pairs.map(([key, value]) => this.#prepare(key, value, options))
-    for (const { key } of prepared) this.#flights.forget(key.id)
-    return await this.#replace(prepared)
-  }
-
-  /** Removes several values; gives the number that there were. */
-  async deleteMany (keys: readonly string[]): Promise<number> {
-    const deleted = await Promise.all(keys.map((key) => this.delete(key)))
-    return deleted.filter((existed) => existed).length
-  }
-
-  /**
-   * Removes the values whose keys match a glob, such as `user:123:*`, and gives the number that there were. It walks through all keys
-   * of the prefix behind other traffic, which takes a while: `invalidatePattern` takes effect at once, for responses as well. A
-   * `getOrSet` running in this process does not put its result back. Errors: `RESPONSE_CACHE_ERR_TARGET_INVALID`,
-   * `RESPONSE_CACHE_ERR_STORE_UNAVAILABLE`, `RESPONSE_CACHE_ERR_STORE_UNSUPPORTED` for a store of your own that cannot do that.
-   */
-  async deletePattern (pattern: string): Promise<number> {
-    this.assertOpen()
-    labelsOf({ patterns: [pattern] }, 'deletePattern()') // says what is wrong
-    if (!this.#settings.enabled) return 0
-    this.#flights.forgetWhere((key) => globMatches(pattern, key))
-    return await this.#store.deleteValues(pattern)
-  }
-
-  /**
-   * The value, or else what `produce` gives, stored for the next call. Calls that come while it runs in this process wait for
-   * its result. When it throws, all of them reject and nothing is stored; `undefined` is not stored either. Every caller
-   * gets a copy of its own, the same as a later hit would give.
-   */
-  async getOrSet<T> (key: string, produce: () => T | Promise<T>, options: GetOrSetOptions<T> = {}): Promise<T> {
-    const storeKey = this.#keyOf(key)
-    const { tags, ...rest } = options
-    const tagsOf = typeof tags === 'function' ? tags : () => tags
-    const { labels, planned } = this.#check(key, typeof tags === 'function' ? rest : { ...rest, tags })
-    const found = await this.#read(storeKey)
-    const { ledger } = this.#store.marks
-    const filled = ledger.stamp
-    // What runs since before an invalidation is not for those who ask after it; where the tags are not known yet, it may be any.
-    const mayBeJoined = (): boolean => {
-      if (filled === undefined) return ledger.stamp === undefined
-      return typeof tags === 'function'
-        ? filled.incarnation === ledger.incarnation && filled.stamp >= ledger.clock
-        : ledger.verdict({ filled, labels }, storeKey) === 'live'
-    }
-    const stored = found ?? await this.#flights.run(key, async (isCurrent) => {
-      const value = await produce()
-      if (value === undefined) return undefined
-      if (this.isClosed) return encodeValueBody(key, value) // closed meanwhile: nothing is stored, and who waits has it
-      const prepared = { ...this.#prepare(key, value, { ...rest, tags: tagsOf(value) }), planned }
-      if (isCurrent()) await this.#write(prepared, 'produced', filled)
-      return prepared.value
-    }, mayBeJoined)
-    return (stored === undefined ? undefined : decodeValueBody(stored)) as T
+    this.#adviser = adviser
+    this.#warmer = warmer
+    this.#explainer = explainer
+    this.#book = book
+    this.#fleet = fleet
   }
 
   /**
@@ -200,14 +76,32 @@ export class Cache extends InvalidationClient {
   ): WrappedFunction<Args, R, This> {
     this.assertOpen()
     const wrapped = wrapFunction(this, fn, options)
-    this.#planned(options.name, { ttl: options.ttl })
+    this.planned(options.name, { ttl: options.ttl })
     this.#functions.take(options)
     return wrapped
   }
 
-  /** What the cached routes of this process have done since it was started. */
-  stats (): CacheStats {
-    return this.#counters.snapshot()
+  /**
+   * What all processes with this Redis have done in the last hour, minute by minute, or in the last 24, hour by hour: this process until now,
+   * the others until a few seconds ago. Without Redis it is this process alone. Errors: `RESPONSE_CACHE_ERR_STORE_UNAVAILABLE`,
+   * `RESPONSE_CACHE_ERR_OPTION_*`, `RESPONSE_CACHE_ERR_CLOSED`.
+   */
+  stats (options: FleetStatsOptions): Promise<FleetStats>
+  /** What the cached routes of this process have done since it was started, and how their store does. */
+  stats (): CacheStats
+  stats (options?: FleetStatsOptions): CacheStats | Promise<FleetStats> {
+    if (options !== undefined) return this.#fleetStats(options)
+    const memory = this.#store.memoryStats()
+    return { ...this.#book.snapshot(), store: this.#store.stats(), ...memory === undefined ? {} : { memory } }
+  }
+
+  async #fleetStats (options: FleetStatsOptions): Promise<FleetStats> {
+    this.assertOpen()
+    return await this.#fleet.stats(options)
+  }
+
+  protected override async beforeClosed (): Promise<void> {
+    await this.#fleet.close()
   }
 
   /**
@@ -223,69 +117,39 @@ export class Cache extends InvalidationClient {
     return await this.#warmer.warm(targets, options)
   }
 
+  /**
+   * What the cache would do with a request, and why: the request goes through the app from inside, with its guards and its validation, as far
+   * as to the look-up. No handler runs, and nothing is stored or counted. With two requests also in what their keys differ.
+   *
+   * Errors: `RESPONSE_CACHE_ERR_NOT_EXPLAINED` without a Fastify app, and when a guard takes longer than 10 seconds;
+   * `RESPONSE_CACHE_ERR_TARGET_INVALID`, `RESPONSE_CACHE_ERR_OPTION_*`, `RESPONSE_CACHE_ERR_CLOSED`.
+   */
+  async explain (request: string | ExplainedRequest, other?: string | ExplainedRequest): Promise<Explanation> {
+    this.assertOpen()
+    if (this.#explainer === undefined) throw new NotExplainedError('expected a Fastify app, whose routes say what is cached; app.cache has one')
+    return await this.#explainer.explain(request, other)
+  }
+
+  /**
+   * How the cache does, for health checks: asks the store whether it answers, within `timeouts.read`. Never rejects. Degraded is not dead: routes
+   * answer without the cache.
+   */
+  async health (): Promise<Health> {
+    return await healthOf({ settings: this.#settings, store: this.#store, isClosed: this.isClosed })
+  }
+
+  /**
+   * What is risky in the configuration, by the options, the routes and what Redis says of itself; each with a word, a text and a place in
+   * the docs. Takes up to 3 seconds where Redis is slow. Errors: `RESPONSE_CACHE_ERR_CLOSED`.
+   */
+  async advice (): Promise<Advice[]> {
+    this.assertOpen()
+    return await this.#adviser.advice()
+  }
+
   override async close (): Promise<void> {
     this.#warmer.close()
+    this.#adviser.close()
     await super.close()
-  }
-
-  async #read (key: StoreKey): Promise<StoredValue | undefined> {
-    if (!this.#settings.enabled) return undefined
-    const entry = await this.#store.get(key)
-    if (entry === undefined || entry === UNAVAILABLE || entry.kind !== 'value' || entry.key !== key.text) return undefined
-    return this.#store.marks.ledger.verdict(entry, key) === 'live' ? entry : undefined
-  }
-
-  /** What was there before is gone, also when the new value is not to be kept. */
-  async #replace (prepared: readonly Prepared[]): Promise<boolean[]> {
-    const { enabled } = this.#settings
-    // What this process has not heard of yet, and was invalidated before this call, does not mean the new values.
-    const filled = enabled && await this.#store.refreshMarks() ? this.#store.marks.ledger.stamp : undefined
-    const written = await Promise.all(prepared.map(async (one) => {
-      if (enabled && this.#msLeft(one.planned) < 1) await this.#store.delete(one.key)
-      return await this.#write(one, 'set', filled)
-    }))
-    if (!enabled) return written
-    // Not stored as far as the caller is concerned: other processes may still use what was there before.
-    const isTold = await this.#store.changed(prepared.map(({ key }) => key.id)).then(() => true, () => false)
-    return written.map((isWritten) => isWritten && isTold)
-  }
-
-  async #write ({ key, value, labels, planned }: Prepared, origin: StoredValue['origin'], filled: FillStamp | undefined): Promise<boolean> {
-    const ttlMs = this.#msLeft(planned)
-    if (!this.#settings.enabled || ttlMs < 1 || filled === undefined) return false
-    const stored: StoredValue = { kind: 'value', key: key.text, storedAt: this.#settings.clock(), filled, labels, origin, ...value }
-    if (this.#store.marks.ledger.verdict(stored, key) !== 'live') return false
-    return await this.#store.set(key, stored, ttlMs)
-  }
-
-  /** Everything that can be wrong with a value is found here, before anything waits. */
-  #prepare (key: string, value: unknown, options: SetOptions): Prepared {
-    const storeKey = this.#keyOf(key)
-    const { planned, labels } = this.#check(key, options)
-    return { key: storeKey, planned, labels, value: encodeValueBody(key, value) }
-  }
-
-  #check (key: string, options: SetOptions): { planned: Planned, labels: readonly string[] } {
-    return { planned: this.#planned(key, options), labels: [namespaceLabel(namespaceOf(key)), ...(options.tags ?? []).map(tagLabel)] }
-  }
-
-  #keyOf (key: unknown): StoreKey {
-    this.assertOpen()
-    return valueKey(key)
-  }
-
-  #planned (key: string, options: SetOptions): Planned {
-    checkOptions<SetOptions>(options, { ttl: { expected: '', accepts: () => true }, tags: tagList }, `the options for key "${key}"`)
-    const { clock, defaults, namespaces, ttls } = this.#settings
-    const namespace = namespaceOf(key)
-    const shared = namespaces[namespace]?.ttl ?? defaults.ttl
-    // A ttl function, one by status and one by header fields are about responses; there is none here.
-    const ttl: unknown = options.ttl ?? (statusesOf(shared) === undefined && !isHttpTtl(shared) ? shared : undefined)
-    if (ttl === undefined || typeof ttl === 'function') throw new MissingTtlError(`key "${key}"`, namespace)
-    return parseLifetime(ttl, ttls, `the options for key "${key}"`)(clock())
-  }
-
-  #msLeft (planned: Planned): number {
-    return plannedMs(planned, this.#settings.clock())
   }
 }

@@ -1,9 +1,11 @@
+import { invalidations, marking, type InvalidationMessage } from '../channels.ts'
 import { ClosedError } from '../errors.ts'
 import { InvalidationEvents, type EventTargets } from '../events/invalidation-events.ts'
 import { ALL } from '../marks/labels.ts'
 import { labelsOf, type Invalidated, type InvalidateOptions, type InvalidationTargets, type OneOrMore } from '../marks/targets.ts'
 import { boolean, checkOptions } from '../options/check.ts'
 import type { CacheSettings } from '../options/resolve.ts'
+import type { StatsBook } from '../stats/stats-book.ts'
 import type { GuardedStore } from '../store/guarded-store.ts'
 import type { Swept } from '../store/store.ts'
 
@@ -12,9 +14,11 @@ export class InvalidationClient implements AsyncDisposable {
   readonly #store: GuardedStore
   readonly #settings: CacheSettings
   readonly #events: InvalidationEvents
+  readonly #book: StatsBook
   #closing: Promise<void> | undefined
 
-  constructor (store: GuardedStore, settings: CacheSettings) {
+  constructor (store: GuardedStore, settings: CacheSettings, book: StatsBook) {
+    this.#book = book
     this.#store = store
     this.#settings = settings
     this.#events = new InvalidationEvents({
@@ -29,7 +33,8 @@ export class InvalidationClient implements AsyncDisposable {
    * whose handler is running now. When it has resolved, no process serves any of them as fresh. It costs the same however many
    * entries that are. With `soft: true` they may still be served stale where a route allows that.
    *
-   * Errors: `RESPONSE_CACHE_ERR_TARGET_INVALID`, and `RESPONSE_CACHE_ERR_STORE_UNAVAILABLE` when Redis did not confirm.
+   * Errors: `RESPONSE_CACHE_ERR_TARGET_INVALID`, and `RESPONSE_CACHE_ERR_INVALIDATION_PENDING` when Redis has not confirmed it in time: it is
+   * sent again until it is.
    */
   async invalidate (targets: InvalidationTargets, options: InvalidateOptions = {}): Promise<Invalidated> {
     this.assertOpen()
@@ -69,12 +74,26 @@ export class InvalidationClient implements AsyncDisposable {
   /** Invalidates everything under the prefix. */
   async invalidateAll (options: InvalidateOptions = {}): Promise<Invalidated> {
     this.assertOpen()
-    return await this.#mark([ALL], {}, options)
+    return await this.#mark([ALL], 'all', options)
   }
 
-  async #mark (labels: readonly string[], targets: InvalidationTargets, { soft = false }: InvalidateOptions): Promise<Invalidated> {
-    if (this.#settings.enabled) await this.#store.mark(soft ? 'soft' : 'hard', labels)
-    return { ...targets, soft }
+  async #mark (labels: readonly string[], targets: InvalidationTargets | 'all', { soft = false }: InvalidateOptions): Promise<Invalidated> {
+    if (this.#settings.enabled) await this.#told({ targets, soft, labels }, () => this.#store.mark(soft ? 'soft' : 'hard', labels))
+    return { ...targets === 'all' ? {} : targets, soft }
+  }
+
+  async #told ({ targets, soft, labels }: Pick<InvalidationMessage, 'targets' | 'soft'> & { labels: readonly string[] }, mark: () => Promise<void>): Promise<void> {
+    this.#book.invalidated(targets)
+    const beganAt = performance.now()
+    let isConfirmed = false
+    try {
+      await (marking.hasSubscribers ? marking.tracePromise(mark, { targets, soft }) : mark())
+      isConfirmed = true
+    } finally {
+      const ms = performance.now() - beganAt
+      if (invalidations.hasSubscribers) invalidations.publish({ targets, soft, isConfirmed, ms } satisfies InvalidationMessage)
+      this.#settings.logger.info({ cache: { outcome: 'invalidated', targets: shortened(targets), soft, labels: labels.length, isConfirmed, ms } }, isConfirmed ? 'cache invalidated' : 'cache invalidation waits for the store')
+    }
   }
 
   /**
@@ -123,12 +142,15 @@ export class InvalidationClient implements AsyncDisposable {
 
   /** Frees everything the cache holds; Redis clients that you made stay open. Fastify calls it when the app closes. */
   async close (): Promise<void> {
-    await (this.#closing ??= this.#events.close().then(async () => { await this.#store.close() }))
+    await (this.#closing ??= Promise.all([this.#events.close(), this.beforeClosed()]).then(async () => { await this.#store.close() }))
   }
 
   async [Symbol.asyncDispose] (): Promise<void> {
     await this.close()
   }
+
+  /** What still needs the store. Never rejects. */
+  protected async beforeClosed (): Promise<void> {}
 
   protected get isClosed (): boolean {
     return this.#closing !== undefined
@@ -138,3 +160,11 @@ export class InvalidationClient implements AsyncDisposable {
     if (this.isClosed) throw new ClosedError()
   }
 }
+
+/** For a log: the first of each kind. */
+function shortened (targets: InvalidationTargets | 'all'): unknown {
+  if (targets === 'all') return targets
+  return Object.fromEntries(Object.entries(targets).map(([kind, list]: [string, readonly unknown[] | undefined]) => [kind, list !== undefined && list.length > LOGGED ? [...list.slice(0, LOGGED), `and ${list.length - LOGGED} more`] : list]))
+}
+
+const LOGGED = 10

@@ -12,6 +12,7 @@ import { readFields, wasBodySent, type RequestFields } from './read-fields.ts'
 import { selectingValue, type RequestHeaders } from '../http/vary.ts'
 import { namespaceLabel, urlLabels, userLabel } from '../marks/labels.ts'
 import { asCacheRequest, type CacheRequest } from '../options/cache-request.ts'
+import { DEFAULT_LIMITS } from '../options/limits.ts'
 import { TokenSubject, type RoutePolicy, type UserOf } from '../options/policy.ts'
 
 export interface Admitted {
@@ -46,17 +47,21 @@ export class RouteAdmission {
   readonly #policy: RoutePolicy
   readonly #anyUserOf: UserOf
   readonly #fixed: string
+  readonly #keyLength: number
   readonly #recent = new Map<string, Remembered>()
   #last = { host: '', protocol: '', text: '' }
 
-  constructor (policy: RoutePolicy, { anyUserOf, constraints }: {
+  constructor (policy: RoutePolicy, { anyUserOf, constraints, keyLength = DEFAULT_LIMITS.keyLength }: {
     /** The plugin's `user`: who is known by it carries credentials on any route. */
     anyUserOf: UserOf
     /** What else than method and URL selected the route. */
     constraints: Record<string, unknown>
+    /** The longest key material, in characters. */
+    keyLength?: number
   }) {
     this.#policy = policy
     this.#anyUserOf = anyUserOf
+    this.#keyLength = keyLength
     // Fastify may answer a route with and without a trailing slash; for an own key these are two routes.
     this.#fixed = encodePart('r', policy.url.replace(/\/$/, '')) + (Object.keys(constraints).length > 0 ? encodePart('c', encodeConstraints(constraints)) : '') +
       (policy.key === undefined ? '' : encodePart('k', policy.url))
@@ -88,6 +93,7 @@ export class RouteAdmission {
     const selected = (fields.steering.length === 0 ? '' : fields.steering.sort().join('')) + this.#selected(request, headers, user)
     const path = policy.key === undefined ? undefined : ownKey(policy.key(cacheRequest))
     const admitted = this.#recall(request, path, selected) ?? this.#admitted(request, path, selected, user)
+    if (admitted.key.text.length > this.#keyLength) return { outcome: 'bypass', reason: 'key-too-long' }
     if (!hasCredentials && policy.obeys === undefined) return admitted
     const wanted = policy.obeys?.(cacheRequest) === true ? requestDirectives(headers) : undefined
     if (wanted?.noStore === true) return { outcome: 'bypass', reason: 'no-store' }

@@ -1,5 +1,6 @@
 import type { Run } from '../fills/run.ts'
 import type { Logger } from '../logger.ts'
+import type { RouteCounters } from '../stats/route-counters.ts'
 import type { LookupResult, Miss, Stale } from '../response-cache.ts'
 import type { Asking, Collapsing, StartBehind } from './collapsing.ts'
 import type { Sharing } from './sharing.ts'
@@ -11,6 +12,7 @@ export interface BackgroundParts {
   readonly collapsing: Collapsing
   readonly repeater: Repeater
   readonly shared: Sharing
+  readonly counters: RouteCounters
   readonly logger: Logger
 }
 
@@ -43,7 +45,7 @@ export class Background {
   }
 
   async #send (repeated: Repeatable, purpose: Extract<Purpose, { run: Run }>): Promise<void> {
-    const { logger, repeater, route, shared: { closed, counters, ended } } = this.#parts
+    const { counters, logger, repeater, route, shared: { closed, ended } } = this.#parts
     const { run } = purpose
     let fault: unknown
     let status: number | undefined

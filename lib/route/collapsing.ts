@@ -154,6 +154,7 @@ export class Collapsing {
       case 'lead': return this.#start(waiting, result, { fill })
       case 'failed': return { do: 'serve-stale', stale: stale!, why: 'stale-if-error' }
       case 'late': return this.#late(waiting, {})
+      case 'crowded': return stale === undefined ? this.#start(waiting, result, { isLate: true }) : { do: 'serve-stale', stale, why: 'overloaded' }
     }
   }
 

@@ -1,4 +1,5 @@
 import type { FastifyRequest } from 'fastify'
+import type { Run } from '../fills/run.ts'
 import type { Validators } from '../http/preconditions.ts'
 import type { RequestHeaders } from '../http/vary.ts'
 import type { StoredResponse } from '../stored-entry.ts'
@@ -55,4 +56,12 @@ export function fieldOf ({ headers }: StoredResponse, name: string): string | un
     if (field[0] === name) return typeof field[1] === 'string' ? field[1] : undefined
   }
   return undefined
+}
+
+/**
+ * Whether the handler is to answer for all who may be given the response, not for the copy that this client has. A part is for this client
+ * only, and what is known to be is as well.
+ */
+export function mayTakeConditions (request: FastifyRequest, run: Run, former: StoredResponse | undefined): boolean {
+  return request.method === 'GET' && request.headers.range === undefined && !hasFixedConditions(request) && !(run.isForOne && former === undefined)
 }

@@ -36,7 +36,7 @@ export type ExchangeState =
   | (Hit & { readonly collapsed?: MissReason } & Sent)
   | (Stale & { readonly why: StaleReason } & Sent)
   /** No handler ran: there were too many, or it took too long. */
-  | { readonly outcome: 'refused', readonly reason: RefusalReason, announced?: Announced }
+  | { readonly outcome: 'refused', readonly reason: RefusalReason, readonly askedAt: number, announced?: Announced }
   /** A hit that has no body was given to Fastify. */
   | { readonly outcome: 'sent' }
   /** A hit was given to Fastify; what is sent after it is the answer to a fault. */
@@ -48,8 +48,10 @@ export type ExchangeState =
     /** Where the response would be, as far as it was known at the look-up. */
     readonly key: ResponseKey
     readonly run: Run
-    /** When the request came, by `performance.now()`; 0 where nobody asks. */
+    /** When the request came, by `performance.now()`. */
     readonly askedAt: number
+    /** The cache itself has sent it. */
+    readonly isOwn: boolean
     /** Its time was over before the handler has answered. */
     isTooLate?: boolean
     /** What is answered when the handler fails. */
@@ -66,6 +68,8 @@ export type ExchangeState =
     readonly sentUrl: string
     /** Header fields that hooks had set before the look-up. */
     readonly fieldsBefore: ResponseHeaders
+    /** It was counted: an error while sending comes by again. */
+    isCounted?: boolean
     announced?: Announced
   }
 

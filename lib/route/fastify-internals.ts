@@ -29,6 +29,12 @@ function trailersOf (reply: FastifyReply): object | null {
   return typeof trailers === 'object' ? trailers : null
 }
 
+/** The whole app. What a scope has as `ready` is that of avvio, which ends the process when it is called after the start. */
+export function rootOf (app: FastifyInstance): FastifyInstance {
+  const parent = Object.getPrototypeOf(app) as FastifyInstance | null
+  return parent === null || !('ready' in parent) ? app : rootOf(parent)
+}
+
 /** Those of these hooks that an instance has of its own or from its parents, or `undefined` when they cannot be known. */
 export function hooksOf (instance: FastifyInstance, names: readonly string[]): string[] | undefined {
   const hooks = internal(instance, 'fastify.hooks') as Record<string, unknown> | undefined

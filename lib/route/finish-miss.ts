@@ -1,5 +1,4 @@
 import type { FastifyReply, FastifyRequest } from 'fastify'
-import type { Counters } from '../counters.ts'
 import type { Coding } from '../coding.ts'
 import type { StaleReason } from '../http/cache-status.ts'
 import { acceptsCoding } from '../http/content-coding.ts'
@@ -8,6 +7,7 @@ import { fieldText, type ResponseHeaders } from '../http/response-fields.ts'
 import { selectingValue } from '../http/vary.ts'
 import type { ResponseCache, Stale } from '../response-cache.ts'
 import type { Announcer } from './announce.ts'
+import type { RouteObserver } from './observer.ts'
 import { putBack, type Conditions } from './conditions.ts'
 import { kExchange, type ExchangeState } from './exchange.ts'
 import { unwrapResponse } from './payload.ts'
@@ -30,13 +30,13 @@ export class MissFinisher {
   readonly #cache: ResponseCache
   readonly #announcer: Announcer
   readonly #recorder: ResponseRecorder
-  readonly #counters: Counters
+  readonly #observer: RouteObserver
 
-  constructor ({ cache, announcer, recorder, counters }: { cache: ResponseCache, announcer: Announcer, recorder: ResponseRecorder, counters: Counters }) {
+  constructor ({ cache, announcer, recorder, observer }: { cache: ResponseCache, announcer: Announcer, recorder: ResponseRecorder, observer: RouteObserver }) {
     this.#cache = cache
     this.#announcer = announcer
     this.#recorder = recorder
-    this.#counters = counters
+    this.#observer = observer
   }
 
   /** Gives what is sent in place of the payload. */
@@ -49,7 +49,6 @@ export class MissFinisher {
     if (exchange.isTooLate === true) return this.#finishLate(request, reply, { exchange, stale, payload })
     if (stale !== undefined && reply.statusCode >= 500 && !run.isBehind) {
       run.settle({ how: 'failed' })
-      this.#counters.stale++
       request[kExchange] = FAILED
       return this.#insteadOfError(reply, { exchange, stale, payload }, { why: 'stale-if-error', forwarded: reply.statusCode })
     }
@@ -57,6 +56,7 @@ export class MissFinisher {
     const made = isRenewed ? this.#recorder.renew(request, reply, questioned) : this.#recorder.record(request, reply, payload)
     if (isRenewed) this.#announcer.revalidated(reply, exchange, made.stored)
     else this.#announcer.miss(reply, exchange, made.stored)
+    if (made.isUnsendable !== true) this.#observer.missed(request, exchange, { stored: made.stored, isRenewed })
     if (run.isBehind) {
       drain(made.payload, run.ended.then(({ how }) => how === 'stored'))
       return ''
@@ -70,8 +70,9 @@ export class MissFinisher {
 
   /** The handler answers past Fastify. */
   hijacked (request: FastifyRequest, reply: FastifyReply): void {
-    const { conditions } = request[kExchange] as Exchanged
-    if (conditions !== undefined) putBack(request, conditions)
+    const exchange = request[kExchange] as Exchanged
+    if (exchange.conditions !== undefined) putBack(request, exchange.conditions)
+    this.#observer.missed(request, exchange, { stored: undefined })
     this.#recorder.hijacked(request, reply)
   }
 
@@ -79,13 +80,12 @@ export class MissFinisher {
   #finishLate (request: FastifyRequest, reply: FastifyReply, { exchange, stale, payload }: Finishing & { stale: Stale | undefined }): unknown {
     exchange.run.settle({ how: 'failed' })
     if (stale !== undefined) {
-      this.#counters.stale++
       request[kExchange] = FAILED
       return this.#insteadOfError(reply, { exchange, stale, payload }, { why: 'hard-timeout' })
     }
-    this.#counters.refused++
-    request[kExchange] = { outcome: 'refused', reason: 'hard-timeout' }
+    request[kExchange] = { outcome: 'refused', reason: 'hard-timeout', askedAt: exchange.askedAt }
     this.#announcer.refused(reply, request[kExchange])
+    this.#observer.refused(request, 'hard-timeout', exchange.askedAt)
     return payload
   }
 
@@ -100,6 +100,7 @@ export class MissFinisher {
     const representation = representationFor(response, reply.request.headers)
     setStoredFieldsInstead(reply, representation.response, exchange.fieldsBefore)
     this.#announcer.stale(reply, said, { response, key, now: at })
+    this.#observer.servedInstead(reply.request, exchange, { ...stale, why: said.why })
     return bodyInstead(reply, payload, representation)
   }
 }

@@ -1,21 +1,24 @@
 import type { FastifyReply, FastifyRequest, HookHandlerDoneFunction } from 'fastify'
+import { fills, lookups } from '../channels.ts'
 import { OnlyIfCachedError } from '../errors.ts'
-import { isDueAhead } from '../http/freshness.ts'
+import { isDueAhead, isNeverFresh } from '../http/freshness.ts'
 import type { RoutePolicy } from '../options/policy.ts'
 import type { ResponseKey } from '../cache-key.ts'
 import type { Run } from '../fills/run.ts'
-import type { LookupResult, Miss, ResponseCache, Stale } from '../response-cache.ts'
+import type { LookupResult, ResponseCache } from '../response-cache.ts'
 import type { StoredResponse } from '../stored-entry.ts'
 import { isPromise } from '../store/store.ts'
 import type { RouteAdmission } from './admission.ts'
 import type { Announcer } from './announce.ts'
 import { forAnew, type Background } from './background.ts'
 import type { Collapsing, Decision } from './collapsing.ts'
-import { hasFixedConditions, replaceConditions, validatorsOf } from './conditions.ts'
+import { mayTakeConditions, replaceConditions, validatorsOf } from './conditions.ts'
 import type { Validators } from '../http/preconditions.ts'
 import type { Sharing } from './sharing.ts'
-import { kExchange } from './exchange.ts'
+import { kExchange, type ExchangeState } from './exchange.ts'
+import { explainRequest } from './explain-request.ts'
 import type { MissFinisher } from './finish-miss.ts'
+import type { RouteObserver } from './observer.ts'
 import { hideUncovered } from './hide-uncovered.ts'
 import { asAsked } from './obey.ts'
 import { bodyDigest, purposeOf, type Purpose } from './repeat.ts'
@@ -38,6 +41,7 @@ export interface RouteParts {
   readonly enabled: boolean
   readonly targetedFields: readonly string[]
   readonly warnings: RouteWarnings
+  readonly observer: RouteObserver
   readonly shared: Sharing
 }
 
@@ -61,17 +65,20 @@ export class RouteHooks {
 
   /** Runs as the last hook before the handler, or as the last `onRequest`. */
   readonly lookUp = (request: FastifyRequest, reply: FastifyReply, done: HookHandlerDoneFunction): void => {
-    const { admission, cache, collapsing, enabled, policy, shared } = this.#parts
+    const { admission, cache, collapsing, enabled, policy } = this.#parts
     const admitted = enabled ? admission.admit(request) : { outcome: 'bypass' as const, reason: 'disabled' as const }
+    const purpose = purposeOf(request)
+    if (purpose !== undefined && 'explain' in purpose) {
+      explainRequest(purpose, { request, reply, admitted }, this.#parts)
+      return
+    }
     if (admitted.outcome === 'bypass') {
       if ('fault' in admitted || admitted.reason === 'user-unknown') this.#warn(admitted)
       request[kExchange] = { outcome: 'bypass', reason: admitted.reason }
-      shared.counters.bypasses++
       this.#runHandler(request, done)
       return
     }
-    const turn: Turn = { request, reply, admitted, askedAt: policy.hardMs === undefined ? 0 : performance.now(), done }
-    const purpose = purposeOf(request)
+    const turn: Turn = { request, reply, admitted, askedAt: performance.now(), isOwn: purpose !== undefined, done }
     if (purpose !== undefined) {
       this.#repeat(purpose, turn)
       return
@@ -81,7 +88,7 @@ export class RouteHooks {
       this.#follow(collapsing.runForOne({ outcome: 'miss', key: admitted.key, reason: 'uri-miss' }, asking(turn)), turn)
       return
     }
-    const found = cache.lookUp(admitted.key, request.headers)
+    const found = lookups.hasSubscribers ? this.#traced(turn) : cache.lookUp(admitted.key, request.headers)
     if (!isPromise(found)) {
       this.#proceed(found, turn, { isForOne })
       return
@@ -95,7 +102,7 @@ export class RouteHooks {
   /** Runs as the last `onSend`: also for hits, which must not be stored again. */
   readonly finish = (request: FastifyRequest, reply: FastifyReply, payload: unknown, done: (error?: Error | null, payload?: unknown) => void): void | Promise<void> => {
     const exchange = request[kExchange]
-    const { announcer, finisher, policy, sender, writes } = this.#parts
+    const { announcer, finisher, observer, policy, sender, writes } = this.#parts
     switch (exchange?.outcome) {
       case undefined: // A guard answered before the look-up.
         if (writes !== undefined && !policy.methods.has(request.method)) return writes.finish(request, reply, payload, done)
@@ -113,11 +120,13 @@ export class RouteHooks {
         return
       case 'bypass':
         announcer.bypass(reply, exchange)
+        if (purposeOf(request) === undefined) observer.bypassed(request, reply, exchange.reason)
         if (exchange.reason === 'method' && writes !== undefined) return writes.finish(request, reply, payload, done)
         done(null)
         return
       case 'refused':
         announcer.refused(reply, exchange)
+        observer.refused(request, exchange.reason, exchange.askedAt)
         done(null)
         return
       case 'miss':
@@ -132,14 +141,13 @@ export class RouteHooks {
   /** `isForOne`: what is stale is there only for when the handler fails. */
   #proceed (found: LookupResult, turn: Turn, { isForOne }: { isForOne: boolean }): void {
     if (turn.reply.sent) return // by something else, meanwhile
-    const { background, cache, collapsing, policy, sender, shared, targetedFields } = this.#parts
+    const { background, cache, collapsing, policy, shared, targetedFields } = this.#parts
     const { wanted, hasCredentials } = turn.admitted
     const result = wanted === undefined ? found : asAsked(found, wanted, { cache, targetedFields })
     if (result.outcome === 'hit') {
-      shared.counters.hits++
       shared.hot?.note({ request: turn.request, admitted: turn.admitted, policy, response: result.response })
       if (policy.refreshAhead && !hasCredentials && isDueAhead(result.response, result.at)) collapsing.refresh(result, asking(turn), background.behind(turn, result))
-      sender.send(turn, result)
+      this.#send(turn, result)
       return
     }
     if (result.outcome === 'asked-stale') {
@@ -152,7 +160,7 @@ export class RouteHooks {
     }
     const ask = asking(turn)
     // What is made for credentials, or has to be asked about each time, is for nobody who could wait for it.
-    if (isForOne || hasCredentials || isNeverFresh(result)) {
+    if (isForOne || hasCredentials || isNeverFresh(result.outcome === 'stale' ? result.response : result.former)) {
       this.#follow(collapsing.runForOne(result, ask), turn)
       return
     }
@@ -167,35 +175,40 @@ export class RouteHooks {
 
   #follow (decision: Decision, turn: Turn): void {
     const { request, reply, done } = turn
-    const { cache, sender, shared: { counters } } = this.#parts
+    const { cache } = this.#parts
     if (reply.sent) {
       if (decision.do === 'run') decision.run.settle({ how: 'failed' })
       return
     }
     switch (decision.do) {
       case 'serve':
-        counters.hits++
-        if (decision.collapsed !== undefined) counters.collapsed++
-        sender.send(turn, decision.collapsed === undefined ? decision.hit : { ...decision.hit, collapsed: decision.collapsed })
+        this.#send(turn, decision.collapsed === undefined ? decision.hit : { ...decision.hit, collapsed: decision.collapsed })
         return
       case 'serve-stale':
         if (cache.isDead(decision.stale.response, decision.stale.key)) return this.#proceed({ outcome: 'miss', key: decision.stale.key, reason: 'uri-miss', former: decision.stale.response }, turn, { isForOne: false })
-        counters.stale++
-        sender.send(turn, { ...decision.stale, why: decision.why })
+        this.#send(turn, { ...decision.stale, why: decision.why })
         return
       case 'refuse':
-        counters.refused++
-        request[kExchange] = { outcome: 'refused', reason: decision.reason }
+        request[kExchange] = { outcome: 'refused', reason: decision.reason, askedAt: turn.askedAt }
         if (decision.reason !== 'only-if-cached') reply.header('retry-after', '1')
         done(decision.error)
         return
       case 'run':
-        counters.misses++
         this.#run(decision, turn)
     }
   }
 
-  #run ({ run, result }: Extract<Decision, { do: 'run' }>, { request, reply, admitted, askedAt, done }: Turn): void {
+  #send (turn: Turn, found: Extract<ExchangeState, { outcome: 'hit' | 'stale' }>): void {
+    const { observer, sender } = this.#parts
+    observer.served(turn, found, sender.send(turn, found))
+  }
+
+  #traced ({ admitted, request }: Turn): Promise<LookupResult> {
+    const { cache, policy } = this.#parts
+    return lookups.tracePromise(async () => cache.lookUp(admitted.key, request.headers), { route: policy.route, key: admitted.key.id })
+  }
+
+  #run ({ run, result }: Extract<Decision, { do: 'run' }>, { request, reply, admitted, askedAt, isOwn, done }: Turn): void {
     const stale = result.outcome === 'stale' ? result : undefined
     const former = result.outcome === 'stale' ? result.response : result.former
     const takesConditions = mayTakeConditions(request, run, former)
@@ -207,6 +220,7 @@ export class RouteHooks {
       key: result.key,
       run,
       askedAt,
+      isOwn,
       stale,
       former,
       conditions: takesConditions ? replaceConditions(request, questioned) : undefined,
@@ -215,6 +229,7 @@ export class RouteHooks {
       sentUrl: request.originalUrl,
       fieldsBefore: reply.getHeaders()
     }
+    if (fills.hasSubscribers) void fills.tracePromise(() => run.ended, { route: this.#parts.policy.route, key: result.key.id })
     if (run.isWatched) endWithAnswer(run, reply, () => { this.#parts.finisher.hijacked(request, reply) })
     this.#runHandler(request, done)
   }
@@ -231,7 +246,7 @@ export class RouteHooks {
   }
 
   /** A request of the cache itself, which has come past the guards. */
-  #repeat (purpose: Purpose, turn: Turn): void {
+  #repeat (purpose: Exclude<Purpose, { explain: unknown }>, turn: Turn): void {
     const { admitted } = turn
     if ('run' in purpose) {
       const isSame = purpose.key === admitted.key.text && purpose.digest === bodyDigest(turn.request) && purpose.run.take()
@@ -281,18 +296,4 @@ export class RouteHooks {
       : 'requests bypass the cache because an option function or the key failed'
     this.#parts.warnings.once({ outcome: 'bypass', reason, fault }, text)
   }
-}
-
-/**
- * Whether the handler is to answer for all who may be given the response, not for the copy that this client has. A part is for this client
- * only, and what is known to be is as well.
- */
-function mayTakeConditions (request: FastifyRequest, run: Run, former: StoredResponse | undefined): boolean {
-  return request.method === 'GET' && request.headers.range === undefined && !hasFixedConditions(request) && !(run.isForOne && former === undefined)
-}
-
-/** Each use of it has to be asked for (RFC 9111 section 5.2.2.4). */
-function isNeverFresh (result: Stale | Miss): boolean {
-  const former = result.outcome === 'stale' ? result.response : result.former
-  return former !== undefined && former.isValidatable && former.staleAt <= former.storedAt
 }

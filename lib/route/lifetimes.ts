@@ -1,7 +1,7 @@
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import { nextLifetime, type AdaptiveState } from '../adaptive-ttl.ts'
 import { digest } from '../cache-key.ts'
-import type { Counters } from '../counters.ts'
+import type { StatsBook } from '../stats/stats-book.ts'
 import { staleWindows, type StaleWindows } from '../http/freshness.ts'
 import { freshnessLifetimeMs, initialAgeMs, saysAny } from '../http/lifetime.ts'
 import type { ResponseHeaders } from '../http/response-fields.ts'
@@ -37,20 +37,20 @@ export class Lifetimes {
   readonly #cache: ResponseCache
   readonly #targetedFields: readonly string[]
   readonly #random: () => number
-  readonly #counters: Counters
+  readonly #book: StatsBook
 
-  constructor ({ policy, cache, targetedFields, random, counters }: {
+  constructor ({ policy, cache, targetedFields, random, book }: {
     policy: RoutePolicy
     cache: ResponseCache
     targetedFields: readonly string[]
     random: () => number
-    counters: Counters
+    book: StatsBook
   }) {
     this.#policy = policy
     this.#cache = cache
     this.#targetedFields = targetedFields
     this.#random = random
-    this.#counters = counters
+    this.#book = book
   }
 
   /** Whether the handler sent validators of its own, which it can be asked about. */
@@ -92,7 +92,7 @@ export class Lifetimes {
     // A change that an invalidation announced was served to nobody.
     const before = known?.adaptive !== undefined && this.#cache.isInvalidated(known, key) ? { ...known.adaptive, digest: own } : known?.adaptive
     const { ttlMs, state, why } = nextLifetime(before, { digest: own, at: this.#cache.now - run.costMs, firstMs: planned.ms }, adaptive)
-    this.#counters.chose({ key: admitted.key.id, ttl: ttlMs / 1000, why })
+    this.#book.chose({ key: admitted.key.id, ttl: ttlMs / 1000, why })
     return { ttlMs: jittered(ttlMs, jitter, this.#random), state }
   }
 }

@@ -5,27 +5,35 @@ import type { TLSSocket } from 'node:tls'
 import { digest, encodeValue } from '../cache-key.ts'
 import type { Run } from '../fills/run.ts'
 import type { Miss, Stale } from '../response-cache.ts'
+import type { Explained } from './explained.ts'
 import { wasBodySent } from './read-fields.ts'
 
-/** What a repeated request is for: a run that waits for it, or a response that is to be there afterwards. */
+/** What a request of the cache itself is for: a run that waits for it, a response that is to be there afterwards, or to know what would become of it. */
 export type Purpose =
   /** A run that has the lease, if the request turns out to have this key, and its body has this digest when it comes to the cache. */
   | { readonly run: Run, readonly key: string, readonly digest: string | undefined, readonly result: Stale | Miss }
   /** `reached` is called when it has come to the cache, and `report` when something has come of it. */
   | { readonly freshForMs: number, reached: () => void, report: (outcome: Warmed) => void }
+  /** Called with what a real request would come to. */
+  | { readonly explain: (what: Explained) => void }
 
 export type Warmed = { readonly outcome: 'filled' | 'fresh' } | { readonly outcome: 'failed', readonly reason: string }
 
-/** A request that can be sent again. */
-export interface Repeatable {
-  readonly method: 'GET' | 'POST' | 'QUERY'
+/** A request to send. */
+export interface SentRequest {
+  readonly method: string
   readonly url: string
   readonly headers: Readonly<Record<string, string | string[]>>
   readonly body: string | Buffer | undefined
-  /** Of the body as it is now. */
-  readonly digest: string | undefined
   /** Without an address: a unix socket, or a request of the cache itself. */
   readonly socket: { readonly remoteAddress: string | undefined, readonly encrypted?: boolean }
+}
+
+/** A request that can be sent again. */
+export interface Repeatable extends SentRequest {
+  readonly method: 'GET' | 'POST' | 'QUERY'
+  /** Of the body as it is now. */
+  readonly digest: string | undefined
 }
 
 const kPurpose = Symbol('fastify-response-cache.purpose')
@@ -37,6 +45,12 @@ interface Marked {
 /** What this request is repeated for; undefined for those that come from outside, whatever they say. */
 export function purposeOf (request: FastifyRequest): Purpose | undefined {
   return (request.raw as Marked)[kPurpose]
+}
+
+/** Whether nothing may come of this request but what is told of it. */
+export function isExplained (request: FastifyRequest): boolean {
+  const purpose = purposeOf(request)
+  return purpose !== undefined && 'explain' in purpose
 }
 
 /*
@@ -118,7 +132,7 @@ export class Repeater {
   }
 
   /** Resolves to the status of the answer. Rejects when there is none, and when the signal aborts. */
-  async send (request: Repeatable, purpose: Purpose, signal: AbortSignal): Promise<number> {
+  async send (request: SentRequest | Repeatable, purpose: Purpose, signal: AbortSignal): Promise<number> {
     const { remoteAddress, encrypted } = request.socket
     const dispatch: DispatchFunc = (raw, response) => {
       const incoming = raw as unknown as IncomingMessage & Marked

@@ -24,6 +24,8 @@ export function representationFor (response: StoredResponse, headers: RequestHea
 }
 
 const MOST_REMEMBERED = 100
+/** Characters: clients choose how long a field is. */
+const LONGEST_REMEMBERED = 200
 
 /** What Accept-Encoding fields say of a coding: most requests have one of a few. */
 export class CodingMemory {
@@ -31,6 +33,7 @@ export class CodingMemory {
   #coding: string | undefined
 
   readonly accepts = (field: string, coding: string): boolean => {
+    if (field.length > LONGEST_REMEMBERED) return acceptsCoding(field, coding)
     if (coding !== this.#coding || this.#known.size >= MOST_REMEMBERED) this.#known.clear()
     this.#coding = coding
     let isAccepted = this.#known.get(field)

@@ -2,6 +2,7 @@ import type { FastifyReply, FastifyRequest } from 'fastify'
 import { digest } from '../cache-key.ts'
 import type { Coding } from '../coding.ts'
 import { describe } from '../errors.ts'
+import type { NewKeys } from '../fills/new-keys.ts'
 import type { NotStoredReason } from '../http/cache-status.ts'
 import { httpDate } from '../http/dates.ts'
 import type { ResponseHeaders } from '../http/response-fields.ts'
@@ -9,6 +10,7 @@ import { removedFields, selectingFields, storedFields, type HeaderField } from '
 import { tagLabel } from '../marks/labels.ts'
 import { asCacheRequest } from '../options/cache-request.ts'
 import { isTagList, tagList } from '../options/check.ts'
+import { exceedsTags, type Limits } from '../options/limits.ts'
 import type { RoutePolicy } from '../options/policy.ts'
 import type { StoredPayload } from '../options/route-options.ts'
 import type { ResponseCache } from '../response-cache.ts'
@@ -19,12 +21,17 @@ import { compressed, mayCompress } from './compression.ts'
 import { downstreamFields } from './downstream.ts'
 import { kTags, type ExchangeState } from './exchange.ts'
 import type { Lifetimes, PlannedLifetime } from './lifetimes.ts'
+import { purposeOf } from './repeat.ts'
+import type { Sharing } from './sharing.ts'
 import { ownCopy } from './payload.ts'
 import { withVary } from './representation.ts'
 
 type Miss = Extract<ExchangeState, { outcome: 'miss' }>
 
-export type Made = { readonly stored: true, readonly response: StoredResponse, readonly isKept: Promise<boolean> } | { readonly stored: NotStoredReason }
+export type Made =
+  /** `unkept`: it is for those who wait, and not kept. */
+  | { readonly stored: true, readonly response: StoredResponse, readonly isKept: Promise<boolean>, readonly unkept?: 'too-many-keys' }
+  | { readonly stored: NotStoredReason }
 
 /** A response as it stands when its header fields are final. */
 export interface Candidate {
@@ -48,12 +55,16 @@ export class ResponseMaker {
   readonly #cache: ResponseCache
   readonly #lifetimes: Lifetimes
   readonly #admission: RouteAdmission
+  readonly #limits: Limits
+  readonly #newKeys: NewKeys
 
-  constructor ({ policy, cache, lifetimes, admission }: { policy: RoutePolicy, cache: ResponseCache, lifetimes: Lifetimes, admission: RouteAdmission }) {
+  constructor ({ policy, cache, lifetimes, admission, shared }: { policy: RoutePolicy, cache: ResponseCache, lifetimes: Lifetimes, admission: RouteAdmission, shared: Sharing }) {
     this.#policy = policy
     this.#cache = cache
     this.#lifetimes = lifetimes
     this.#admission = admission
+    this.#limits = shared.limits
+    this.#newKeys = shared.newKeys()
   }
 
   /** Before the body is known: the header fields are sent before that of a stream is. */
@@ -69,7 +80,9 @@ export class ResponseMaker {
     if (coding !== undefined) reply.header('vary', withVary(headers.vary, 'accept-encoding'))
     // Of a stream it is not known yet whether it is stored.
     if (this.#policy.downstream === undefined || (isStream && this.#policy.storeIf !== undefined)) return
-    for (const [name, value] of downstreamFields(this.#policy, { headers: reply.getHeaders() as ResponseHeaders, tags: this.#tags(request, reply) })) reply.header(name, value)
+    const tags = this.#tags(request, reply)
+    if (exceedsTags(tags, this.#limits)) return // it will not be stored
+    for (const [name, value] of downstreamFields(this.#policy, { headers: reply.getHeaders() as ResponseHeaders, tags })) reply.header(name, value)
   }
 
   /** It is not stored after all: nobody is told how long it may be kept. */
@@ -85,6 +98,8 @@ export class ResponseMaker {
     if (payload !== null && Buffer.byteLength(payload) > this.#policy.maxBytes) return { stored: 'too-large' }
     const { request, reply, exchange, headers, planned } = candidate
     if (!this.#isWanted(request, reply, payload)) return { stored: 'store-if' }
+    const tags = this.#tags(request, reply)
+    if (exceedsTags(tags, this.#limits)) return { stored: 'too-many-tags' }
     const { admitted, filled, run, sentUrl, fieldsBefore } = exchange
     const facts = { requestId: request.id, requestHeaders: request.headers, fieldsBefore }
     const body = ownCopy(payload)
@@ -94,14 +109,16 @@ export class ResponseMaker {
     const sent = { ...candidate.sent, ...this.#addValidators(candidate, body) }
     const kept = storedFields(sent, facts)
     if (!kept.every(isHeaderField)) return { stored: 'invalid-field' }
+    const vary = selectingFields(headers, facts)
+    if (fieldBytes(kept) + fieldBytes(vary) > this.#limits.headerBytes) return { stored: 'too-large' }
     const asked = { key: admitted.key, headers: request.headers }
     const response = this.#cache.makeResponse(asked, {
       filled,
-      labels: [...new Set([...this.#admission.labels(request, sentUrl), ...this.#tags(request, reply).map(tagLabel)])],
+      labels: [...new Set([...this.#admission.labels(request, sentUrl), ...tags.map(tagLabel)])],
       status: candidate.status,
       headers: kept,
       removed: removedFields(headers, facts),
-      vary: selectingFields(headers, facts),
+      vary,
       ageMs: planned.ageMs,
       costMs: run.costMs,
       isValidatable: planned.isValidatable,
@@ -109,8 +126,9 @@ export class ResponseMaker {
       ...windows,
       body
     }, ttlMs)
-    const mayKeep = !run.isLate && !run.hasLostLease
-    return { stored: true, response, isKept: mayKeep ? this.#keep(candidate, response, keepMs) : Promise.resolve(false) }
+    if (run.isLate || run.hasLostLease) return { stored: true, response, isKept: Promise.resolve(false) }
+    if (isNewKey(candidate) && !this.#newKeys.take()) return { stored: true, response, isKept: Promise.resolve(false), unkept: 'too-many-keys' }
+    return { stored: true, response, isKept: this.#keep(candidate, response, keepMs) }
   }
 
   /**
@@ -145,6 +163,17 @@ export class ResponseMaker {
     if (isPromise(answer)) throw new TypeError('expected storeIf to return true or false, got a promise: it cannot wait')
     return Boolean(answer)
   }
+}
+
+/** Nothing was found where it is to be stored, and a client asked for it: warming is the app itself. */
+function isNewKey ({ exchange, request }: Candidate): boolean {
+  if (exchange.former !== undefined) return false
+  const purpose = purposeOf(request)
+  return purpose === undefined || 'run' in purpose
+}
+
+function fieldBytes (fields: ReadonlyArray<readonly [name: string, value: string | readonly string[] | null]>): number {
+  return fields.reduce((sum, [name, value]) => sum + (typeof value === 'string' ? name.length + value.length : (value ?? []).reduce((lines, line) => lines + name.length + line.length, 0)), 0)
 }
 
 /** What the cache has made of the header fields: the names, and what the handler had there. */

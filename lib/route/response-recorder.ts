@@ -1,16 +1,17 @@
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import type { RouteAudit } from '../audit/route-audit.ts'
 import type { Coding } from '../coding.ts'
-import type { Counters } from '../counters.ts'
 import type { UncacheableMemory } from '../fills/uncacheable.ts'
 import type { NotStoredReason } from '../http/cache-status.ts'
-import { statesSharing } from '../http/lifetime.ts'
+import { saysAny, statesSharing } from '../http/lifetime.ts'
 import { isSecretField } from '../http/request-fields.ts'
-import type { ResponseHeaders } from '../http/response-fields.ts'
+import { fieldText, type ResponseHeaders } from '../http/response-fields.ts'
 import { refusalToStore } from '../http/storability.ts'
 import { selectingFields } from '../http/stored-fields.ts'
 import type { RoutePolicy } from '../options/policy.ts'
-import { UNMARKED, type ResponseCache } from '../response-cache.ts'
+import { isUnmarked } from '../marks/ledger.ts'
+import type { ResponseCache } from '../response-cache.ts'
+import type { RouteCounters } from '../stats/route-counters.ts'
 import type { StoredResponse } from '../stored-entry.ts'
 import type { RouteAdmission } from './admission.ts'
 import { kExchange, type ExchangeState } from './exchange.ts'
@@ -29,6 +30,8 @@ type Miss = Extract<ExchangeState, { outcome: 'miss' }>
 export interface Recorded {
   readonly payload: unknown
   readonly stored: true | NotStoredReason | undefined
+  /** Fastify will answer with an error instead, which comes by here again. */
+  readonly isUnsendable?: true
   /** What is stored is compressed. */
   readonly coding?: Coding | undefined
 }
@@ -38,6 +41,9 @@ const GONE = new Set([404, 410])
 
 /** What a condition or a range of the request made of a response that others may well be given. */
 const OF_CONDITIONS = new Set([206, 304, 412, 416])
+
+/** What lets caches that know no users keep a response. */
+const SAY_ALL = ['public', 's-maxage']
 
 /** So long the rest of a stream is read after its client has gone. */
 const LINGER_MS = 30_000
@@ -49,19 +55,21 @@ export class ResponseRecorder {
   readonly #admission: RouteAdmission
   readonly #warnings: RouteWarnings
   readonly #uncacheable: UncacheableMemory
-  readonly #counters: Counters
+  readonly #counters: RouteCounters
   readonly #lifetimes: Lifetimes
   readonly #maker: ResponseMaker
   readonly #targetedFields: readonly string[]
   readonly #audit: RouteAudit | undefined
+  readonly #onPublic: Sharing['onPublic']
 
-  constructor ({ policy, cache, lifetimes, targetedFields, admission, shared, warnings, audit }: {
+  constructor ({ policy, cache, lifetimes, targetedFields, admission, shared, counters, warnings, audit }: {
     policy: RoutePolicy
     cache: ResponseCache
     lifetimes: Lifetimes
     targetedFields: readonly string[]
     admission: RouteAdmission
     shared: Sharing
+    counters: RouteCounters
     warnings: RouteWarnings
     audit: RouteAudit | undefined
   }) {
@@ -70,11 +78,12 @@ export class ResponseRecorder {
     this.#admission = admission
     this.#uncacheable = shared.uncacheable
     this.#lifetimes = lifetimes
-    this.#maker = new ResponseMaker({ policy, cache, lifetimes, admission })
+    this.#maker = new ResponseMaker({ policy, cache, lifetimes, admission, shared })
     this.#targetedFields = targetedFields
-    this.#counters = shared.counters
+    this.#counters = counters
     this.#warnings = warnings
     this.#audit = audit
+    this.#onPublic = shared.onPublic
   }
 
   /** Ends the run, now or when its stream ends. */
@@ -122,6 +131,8 @@ export class ResponseRecorder {
     if (planned === undefined) return 'ttl'
     const unkeyed = this.#audit?.refusal(request, reply)
     if (unkeyed !== undefined) return unkeyed
+    // A cache in front that selects by credentials keeps users apart as this one does.
+    if (this.#policy.userOf !== false && saysAny(headers, [], SAY_ALL) && !/authorization|cookie|\*/i.test(fieldText(headers.vary ?? ''))) this.#onPublic(this.#policy.route)
     return this.#maker.begin({ request, reply, status, exchange, headers, planned }, body)
   }
 
@@ -140,7 +151,7 @@ export class ResponseRecorder {
     if (stream === undefined) {
       // Not a payload that Fastify can send: it says so itself.
       candidate.exchange.run.settle({ how: 'failed' })
-      return { payload, stored: undefined }
+      return { payload, stored: undefined, isUnsendable: true }
     }
     this.#audit?.goOn(candidate.request)
     const onEnd = (captured: Captured): void => this.#endStream(candidate, captured)
@@ -175,6 +186,7 @@ export class ResponseRecorder {
     const { exchange: { admitted, run }, request, reply } = candidate
     if (made.stored !== true) {
       this.#maker.takeBack(candidate)
+      if (made.stored === 'too-many-tags') this.#warnTags()
       return this.#refuse(request, reply, made.stored)
     }
     const { response } = made
@@ -184,13 +196,16 @@ export class ResponseRecorder {
     else if (response.staleAt <= response.storedAt) run.settle({ how: 'uncacheable' }, made.isKept) // each of them has to ask
     else run.settle({ how: 'stored', response }, made.isKept)
     void made.isKept.then((isKept) => { if (isKept) this.#counters.fills++ })
-    if (response.filled === UNMARKED) return 'store-error'
-    if (run.isLate) return 'lock-timeout'
-    return run.hasLostLease ? 'lock-lost' : true
+    const reason = isUnmarked(response.filled) ? 'store-error' : run.isLate ? 'lock-timeout' : run.hasLostLease ? 'lock-lost' : made.unkept
+    if (reason === undefined) return true
+    this.#counters.notStored(reason)
+    if (made.unkept !== undefined) this.#warnings.once({ outcome: 'miss', reason: made.unkept }, 'responses are not stored because more of them are new in a second than limits.newKeysPerSecond allows')
+    return reason
   }
 
   #refuse (request: FastifyRequest, reply: FastifyReply, reason: NotStoredReason): NotStoredReason {
     const { former, key, run } = request[kExchange] as Miss
+    this.#counters.notStored(reason)
     if (reply.statusCode >= 500) {
       run.settle({ how: 'failed' })
       return reason
@@ -200,19 +215,23 @@ export class ResponseRecorder {
       return reason
     }
     if (GONE.has(reply.statusCode) && former !== undefined && !run.isLate) this.#cache.forget(key)
-    if (reason !== 'head' && !run.isForOne) this.#noteUncacheable(request, varyOf(request, reply))
+    if (reason !== 'head' && !run.isForOne) this.#noteUncacheable(request, varyOf(request, reply), reason)
     run.settle({ how: 'uncacheable' })
     return reason
   }
 
-  #noteUncacheable (request: FastifyRequest, vary: StoredResponse['vary']): void {
+  #noteUncacheable (request: FastifyRequest, vary: StoredResponse['vary'], reason?: NotStoredReason): void {
     const { admitted, former, run } = request[kExchange] as Miss
     // What is refreshed is there and may be served; that one answer was for its client alone does not change that.
     const isRefresh = run.isBehind && former !== undefined
     if (this.#policy.lock === false || isRefresh) return
     // Also by what selects the other responses of the key: they may well be stored.
     const selecting = this.#cache.selecting({ key: admitted.key, headers: request.headers }).filter(([name]) => !vary.some(([own]) => own === name) && !isSecretField(name))
-    this.#uncacheable.note(admitted.key, [...vary, ...selecting])
+    this.#uncacheable.note(admitted.key, [...vary, ...selecting], reason)
+  }
+
+  #warnTags (): void {
+    this.#warnings.once({ outcome: 'miss', reason: 'too-many-tags' }, 'responses are not stored because they have more tags than limits.tags allows, or longer ones than limits.tagLength')
   }
 
   #warn (fault: unknown): void {

@@ -32,27 +32,26 @@ export class HitSender {
     this.#announcer = announcer
   }
 
-  send (turn: Turn, found: Served): void {
+  /** Tells how many bytes of a body that is. */
+  send (turn: Turn, found: Served): number {
     const { request } = turn
     const { response } = found
-    if (response.coded !== undefined || hasConditions(request.headers)) {
-      if (response.coded === undefined && isCurrent(request, response)) this.#sendNotModified(turn, found)
-      else this.#sendSelected(turn, found)
-      return
-    }
-    this.#sendWhole(turn, found)
+    if (response.coded === undefined && !hasConditions(request.headers)) return this.#sendWhole(turn, found)
+    return response.coded === undefined && isCurrent(request, response) ? this.#sendNotModified(turn, found) : this.#sendSelected(turn, found)
   }
 
-  #sendWhole (turn: Turn, found: Served): void {
+  #sendWhole (turn: Turn, found: Served): number {
     const { request, reply } = turn
     const { response } = found
     request[kExchange] = found
     setStoredFields(reply, response)
     this.#announce(reply, found)
     // Of a 204 Fastify leaves the body out that a handler has given it (RFC 9110 section 15.3.5).
-    if (request.method !== 'HEAD' && response.status !== 204 && response.body.length > 0 && this.#write(turn, response.body)) return
+    const bytes = request.method !== 'HEAD' && response.status !== 204 ? response.body.length : 0
+    if (bytes > 0 && this.#write(turn, response.body)) return bytes
     // A hook may write into the bytes it is given; where there is no other hook, `finish` adds them.
     void reply.send(this.mayBeTransformed && response.body.length > 0 ? Buffer.from(response.body) : undefined)
+    return bytes
   }
 
   /** Runs as the last `onSend` of a hit. What was stored was stored after other such hooks had run. */
@@ -90,12 +89,13 @@ export class HitSender {
     return bodyOf(representation)
   }
 
-  #sendNotModified (turn: Turn, found: Served): void {
+  #sendNotModified (turn: Turn, found: Served): number {
     const { request, reply } = turn
     request[kExchange] = SENT
     setNotModifiedFields(reply, found.response)
     this.#announce(reply, found)
     if (!this.#write(turn, undefined)) void reply.send()
+    return 0
   }
 
   /**
@@ -113,19 +113,13 @@ export class HitSender {
     return true
   }
 
-  #sendSelected (turn: Turn, found: Served): void {
+  #sendSelected (turn: Turn, found: Served): number {
     const { request, reply } = turn
     const representation = representationFor(found.response, request.headers, this.#codings.accepts)
     const { response, bytes } = representation
     const answer = answerTo(request, representation)
-    if (answer === 'whole' && representation.decoding === undefined) {
-      this.#sendWhole(turn, found)
-      return
-    }
-    if (answer === 'not-modified') {
-      this.#sendNotModified(turn, { ...found, response })
-      return
-    }
+    if (answer === 'whole' && representation.decoding === undefined) return this.#sendWhole(turn, found)
+    if (answer === 'not-modified') return this.#sendNotModified(turn, { ...found, response })
     const part = typeof answer === 'object' ? response.body.subarray(answer.from, answer.to + 1) : 'none'
     request[kExchange] = { ...found, response, part }
     if (answer === 'failed') reply.code(412)
@@ -136,6 +130,8 @@ export class HitSender {
     if (typeof part !== 'string') void reply.send(this.mayBeTransformed ? Buffer.from(part) : undefined)
     else if (answer === 'whole') this.#sendDecoded(request, reply, representation)
     else void reply.send()
+    if (request.method === 'HEAD') return 0
+    return typeof part !== 'string' ? part.length : answer === 'whole' ? bytes : 0
   }
 
   #sendDecoded (request: FastifyRequest, reply: FastifyReply, representation: Representation): void {

@@ -8,8 +8,10 @@ export interface Turn {
   readonly request: FastifyRequest
   readonly reply: FastifyReply
   readonly admitted: Admitted
-  /** By `performance.now()`; 0 where nobody asks. */
+  /** By `performance.now()`. */
   readonly askedAt: number
+  /** The cache itself has sent it. */
+  readonly isOwn: boolean
   readonly done: HookHandlerDoneFunction
 }
 

@@ -1,5 +1,6 @@
 import type { FastifyInstance } from 'fastify'
 import type { WarmedApp } from '../warming/warmer.ts'
+import { rootOf } from './fastify-internals.ts'
 import type { Repeater, Warmed } from './repeat.ts'
 
 /** The app as warming sees it: a GET goes through its whole lifecycle. */
@@ -13,7 +14,7 @@ export function warmedApp (app: FastifyInstance, repeater: Repeater): WarmedApp 
       let isReached = false
       const reached = (): void => { isReached = true }
       try {
-        await app.ready()
+        await rootOf(app).ready()
         const status = await repeater.send({ method: 'GET', url, headers, body: undefined, digest: undefined, socket }, { freshForMs, reached, report }, signal)
         return isReached ? await reported : { outcome: 'failed', reason: `answered with ${status} without the cache: by a guard, a route that is not cached, or past it` }
       } catch (fault) {

@@ -5,6 +5,7 @@ import { asCacheRequest } from '../options/cache-request.ts'
 import type { Invalidates } from '../options/policy.ts'
 import { pathOf } from './admission.ts'
 import { kTargets } from './exchange.ts'
+import { isExplained } from './repeat.ts'
 import { mayShareUrl } from './url-patterns.ts'
 
 export interface WriteParts {
@@ -34,9 +35,12 @@ export class WriteHooks {
   readonly finish = (request: FastifyRequest, reply: FastifyReply, payload: unknown, done: HookHandlerDoneFunction): void | Promise<void> => {
     const { invalidates } = this.#parts
     const isUnsafe = this.#parts.unsafeUrl !== undefined && this.#parts.cachedUrls.size > 0
+    if (isExplained(request)) return done() // a guard has answered: nothing was written
     // RFC 9111 section 4.4: a non-error response is one with a status code of 2xx or 3xx.
     if ((invalidates === undefined && !isUnsafe && request[kTargets] === undefined) || reply.statusCode >= 400) return done()
     return this.#invalidate(request, reply).catch((fault: unknown) => {
+      // It is kept and sent again, and the store's guard has said so, once.
+      if ((fault as { code?: unknown }).code === 'RESPONSE_CACHE_ERR_INVALIDATION_PENDING') return request.log.info({ err: fault }, 'what this request changed is not confirmed to be invalidated yet: other processes may still serve it from the cache')
       request.log.error({ err: fault }, 'what this request changed may still be served from the cache: it could not be invalidated')
     })
   }
