@@ -8,26 +8,29 @@ import { findCycle, readImports, type Sources } from './helpers/imports.ts'
  * included. A name that ends with a slash stands for all files of the folder that have no line of their own.
  */
 const layers = [
-  ['lib/http/', 'lib/errors.ts', 'lib/logger.ts', 'lib/backoff.ts', 'lib/coding.ts', 'lib/deadline.ts', 'lib/leases.ts', 'lib/counters.ts', 'lib/adaptive-ttl.ts'],
+  ['lib/http/', 'lib/errors.ts', 'lib/logger.ts', 'lib/backoff.ts', 'lib/coding.ts', 'lib/deadline.ts', 'lib/leases.ts', 'lib/adaptive-ttl.ts'],
   ['lib/marks/'],
-  ['lib/events/', 'lib/warming/hot-store.ts', 'lib/leases.ts'],
+  ['lib/channels.ts', 'lib/stats/', 'lib/events/', 'lib/warming/hot-store.ts', 'lib/leases.ts'],
   ['lib/stored-entry.ts', 'lib/single-flight.ts'],
-  ['lib/store/store.ts', 'lib/cache-key.ts', 'lib/fills/'],
+  ['lib/store/store.ts', 'lib/store/store-facts.ts', 'lib/cache-key.ts', 'lib/fills/'],
   ['lib/store/'],
   ['lib/variants.ts', 'lib/response-cache.ts'],
   ['lib/options/', 'lib/warming/'],
-  ['lib/functions/'],
-  ['lib/client/', 'lib/route/', 'lib/audit/inputs.ts', 'lib/audit/advice.ts', 'lib/audit/recorded-request.ts', 'lib/audit/route-audit.ts'],
+  ['lib/functions/', 'lib/advice/'],
+  ['lib/client/', 'lib/inspect/', 'lib/route/', 'lib/audit/inputs.ts', 'lib/audit/advice.ts', 'lib/audit/recorded-request.ts', 'lib/audit/route-audit.ts'],
   ['lib/audit/'],
   ['lib/create-cache.ts', 'lib/decorators.ts'],
-  ['lib/plugin.ts'],
+  ['lib/plugin.ts', 'lib/metrics/', 'lib/admin/', 'lib/cli/'],
   ['lib/index.ts']
 ]
 
 /** Who may know these packages. Every other dependency may be used anywhere above lib/http/. */
 const homes: Record<string, string[]> = {
-  fastify: ['lib/index.ts', 'lib/plugin.ts', 'lib/route/', 'lib/options/', 'lib/audit/'],
+  fastify: ['lib/index.ts', 'lib/plugin.ts', 'lib/route/', 'lib/options/', 'lib/audit/', 'lib/admin/'],
   'light-my-request': ['lib/route/'],
+  commander: ['lib/cli/'],
+  'cli-table3': ['lib/cli/'],
+  '@opentelemetry/api': ['lib/metrics/'],
   'fastify-plugin': ['lib/plugin.ts', 'lib/index.ts'],
   redis: ['lib/store/']
 }

@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto'
 import { once } from 'node:events'
 import { connect, type AddressInfo } from 'node:net'
-import Fastify, { type FastifyInstance, type FastifyServerOptions } from 'fastify'
+import Fastify, { type FastifyInstance, type FastifyServerOptions, type InjectOptions } from 'fastify'
 import responseCache, { type ResponseCacheOptions } from 'fastify-response-cache'
 import type { Answer, Ask } from '../../lib/audit/exchange.ts'
 import { exchange, type RequestOptions } from '../plugin/exchange.ts'
@@ -58,6 +58,15 @@ export function socketAsk (port: number, settled: () => Promise<unknown> = async
     const answer = await overSocket(port, url, { method, headers: { host, ...headers }, ...body === undefined ? {} : { body } })
     await settled()
     return answer
+  }
+}
+
+/** For probes of the audit, over no network. */
+export function injectAsk (app: FastifyInstance): Ask {
+  return async ({ method, host, url, headers, body }) => {
+    const request: InjectOptions = { method: method as NonNullable<InjectOptions['method']>, url, headers: { ...headers, host }, ...body === undefined ? {} : { payload: body } }
+    const answer = await app.inject(request).catch(() => undefined)
+    return answer === undefined ? { status: 0, headers: {}, body: '' } : { status: answer.statusCode, headers: answer.headers, body: answer.rawPayload.toString('latin1') }
   }
 }
 

@@ -1,7 +1,10 @@
 import { join } from 'node:path'
+import type { FastifyInstance } from 'fastify'
+import type { Ask } from '../../lib/audit/exchange.ts'
 import { auditCache, type AuditReport } from '../../lib/audit/index.ts'
+import type { Probe } from '../../lib/audit/probe.ts'
 import { allProbes } from '../../lib/audit/probes/index.ts'
-import { probeUrl } from '../../lib/audit/run-probes.ts'
+import { probeUrl, type AuditedUrl, type Finding } from '../../lib/audit/run-probes.ts'
 import { buildApp } from '../../examples/places/app.ts'
 import { openDatabase } from '../../examples/places/database.ts'
 import { loadPlaces } from '../../examples/places/load-places.ts'
@@ -9,7 +12,7 @@ import { runProgram } from '../helpers/run-program.ts'
 import { carelessApp, carelessUrls } from './careless-app.ts'
 import { fleetProbes } from './fleet-probes.ts'
 import { sceneProbes, type SceneProbe } from './scene-probes.ts'
-import { serving, socketAsk } from './site.ts'
+import { injectAsk, serving, socketAsk } from './site.ts'
 import { socketProbes } from './socket-probes.ts'
 import { wrong, wrongApp, wrongAudit } from './wrong-app.ts'
 
@@ -30,6 +33,17 @@ const USERS = [ADA, GRACE]
 
 const probes = allProbes({ names: {}, allowUnsafe: true })
 
+/** How much of everything. */
+export interface Extent {
+  /** All probes against the routes that tell most, and of the others only those probes that are about them. Default: all against all. */
+  readonly isShort?: boolean
+}
+
+/** Routes of the careless app that between them are stored for every reason and show whatever a probe sends. */
+const TELLING = [
+  '/fields', '/page', '/mutated', '/cookies', '/public-private', '/varies', '/late-stream', '/account/profile', '/files/a.txt', '/big-headers', '/conditional', '/ttl'
+]
+
 /** One outcome for each probe of the audit, over all URLs of an app. */
 function outcomes (app: string, { findings, routes }: Pick<AuditReport, 'findings' | 'routes'>): Outcome[] {
   const found = probes.map(({ name, reference }) => {
@@ -48,7 +62,7 @@ async function runScenes (app: string, scenes: readonly SceneProbe[]): Promise<O
 }
 
 /** The example of the places, with those of a small country. */
-async function places (): Promise<Outcome[]> {
+async function places ({ isShort = false }: Extent): Promise<Outcome[]> {
   const db = await openDatabase()
   try {
     await loadPlaces(db, { countries: ['LI'] })
@@ -56,7 +70,7 @@ async function places (): Promise<Outcome[]> {
     try {
       const vaduz = await db.first<{ id: number }>('select id from places order by population desc limit 1')
       const urls = [`/places/${vaduz!.id}`, '/places?q=va', '/me/saved', '/countries/LI/areas']
-      return outcomes('places', await auditCache(app, { urls, users: USERS }))
+      return outcomes('places', isShort ? await probed(urls.slice(0, 2), injectAsk(app)) : await auditCache(app, { urls, users: USERS }))
     } finally {
       await app.close()
     }
@@ -77,19 +91,24 @@ async function perUser (): Promise<Outcome[]> {
 }
 
 async function overSockets (app: string, { port, urls, settled }: { port: number, urls: readonly string[], settled?: () => Promise<unknown> }): Promise<Outcome[]> {
-  const all = { routes: [], findings: [] } as { routes: Array<AuditReport['routes'][number]>, findings: Array<AuditReport['findings'][number]> }
-  for (const url of urls) {
-    const { audited, findings } = await probeUrl(url, { probes, people: USERS, ask: socketAsk(port, settled) })
-    all.routes.push(audited)
-    all.findings.push(...findings)
-  }
-  return outcomes(app, all)
+  return outcomes(app, await probed(urls, socketAsk(port, settled)))
 }
 
-async function carelessInProcess (): Promise<Outcome[]> {
+/** All probes against these URLs. */
+async function probed (urls: readonly string[], ask: Ask): Promise<Pick<AuditReport, 'findings' | 'routes'>> {
+  const [routes, findings]: [AuditedUrl[], Finding[]] = [[], []]
+  for (const url of urls) {
+    const found = await probeUrl(url, { probes, people: USERS, ask })
+    routes.push(found.audited)
+    findings.push(...found.findings)
+  }
+  return { routes, findings }
+}
+
+async function carelessInProcess ({ isShort = false }: Extent): Promise<Outcome[]> {
   const app = await carelessApp()
   try {
-    return outcomes('careless', await auditCache(app, { urls: carelessUrls, users: USERS, allowUnsafe: true }))
+    return outcomes('careless', isShort ? await probed(TELLING, injectAsk(app)) : await auditCache(app, { urls: carelessUrls, users: USERS, allowUnsafe: true }))
   } finally {
     await app.close()
   }
@@ -111,10 +130,10 @@ async function carelessOverSockets (): Promise<Outcome[]> {
 }
 
 /** Options that promise what is not so have to be found; beside them there is nothing to find. */
-async function wrongOptions (): Promise<Outcome[]> {
+async function wrongOptions ({ isShort = false }: Extent): Promise<Outcome[]> {
   const app = await wrongApp()
   try {
-    const { findings } = await auditCache(app, { ...wrongAudit, urls: Object.keys(wrong).flatMap((name) => [`/wrong/${name}`, `/right/${name}`]) })
+    const { findings } = isShort ? await probedForEach(app) : await auditCache(app, { ...wrongAudit, urls: Object.keys(wrong).flatMap((name) => [`/wrong/${name}`, `/right/${name}`]) })
     return Object.entries(wrong).flatMap(([name, { found }]) => {
       const [faults, alarms] = ['wrong', 'right'].map((side) => findings.filter(({ route }) => route === `/${side}/${name}`))
       const finding = faults!.find(({ probe }) => probe === found)
@@ -130,15 +149,27 @@ async function wrongOptions (): Promise<Outcome[]> {
   }
 }
 
+/** The probe that has to find the wrong route, against that one and the right one beside it. */
+async function probedForEach (app: FastifyInstance): Promise<{ findings: Finding[] }> {
+  const [findings, known]: [Finding[], readonly Probe[]] = [[], allProbes({ names: wrongAudit.names, allowUnsafe: false })]
+  for (const [name, { found }] of Object.entries(wrong)) {
+    for (const side of ['wrong', 'right']) {
+      const { findings: some } = await probeUrl(`/${side}/${name}`, { probes: known.filter((probe) => probe.name === found), people: wrongAudit.users, ask: injectAsk(app) })
+      findings.push(...some)
+    }
+  }
+  return { findings }
+}
+
 /** Everything, by the name of what is attacked. */
-export function attacks (redisUrl: string): Readonly<Record<string, () => Promise<Outcome[]>>> {
+export function attacks (redisUrl: string, extent: Extent = {}): Readonly<Record<string, () => Promise<Outcome[]>>> {
   return {
-    'the careless app': carelessInProcess,
+    'the careless app': () => carelessInProcess(extent),
     'the careless app over sockets': carelessOverSockets,
     'scenes of their own': async () => await runScenes('own scene', sceneProbes),
     'two processes with one Redis': async () => await runScenes('fleet with Redis', fleetProbes(redisUrl)),
-    'wrong options': wrongOptions,
-    'the example of the places': places,
+    'wrong options': () => wrongOptions(extent),
+    'the example of the places': () => places(extent),
     'the example of a response for each user': perUser
   }
 }

@@ -74,7 +74,7 @@ t.test('copies in memory are invalidated as well', async (t) => {
 t.test('a bad message is dropped, and later ones are handled', async (t) => {
   const { url, prefix, client } = await useRedis(t)
   const lines: string[] = []
-  const cache = cacheOf(t, { redis: url, prefix, logger: { info () {}, warn: (details, text) => { lines.push(text) } } })
+  const cache = cacheOf(t, { redis: url, prefix, advice: false, logger: { info () {}, warn: (details, text) => { lines.push(text) } } })
   cache.invalidateOn('points_changed', points)
   await cache.connect()
   await fill(cache)

@@ -33,7 +33,7 @@ export interface FollowerOptions {
 
 /** Follows events over connections of its own; ends with `t`. */
 export async function startFollower (t: Test, { redis, ...options }: FollowerOptions): Promise<Follower> {
-  const open = await openRedis(redis, () => {})
+  const open = await openRedis(redis, { onFault () {}, onReady () {} })
   const events = new RedisEvents({ open: () => open.client as ConnectedRedis, ...options })
   const heard: Follower['heard'] = []
   const states: string[] = []

@@ -216,7 +216,7 @@ async function leavesLittle (app: FastifyInstance, { count, bytes, request }: { 
 const LONG = 'x'.repeat(12_000)
 
 test('what is remembered of answers for one client takes little memory, however long the URLs are', async (t) => {
-  const site = await scene(t, (app) => { app.get('/*', cached(), (_request, reply) => reply.code(404).send('no')) })
+  const site = await scene(t, (app) => { app.get('/*', cached(), (_request, reply) => reply.code(404).send('no')) }, { cache: { limits: { keyLength: 20_000 } } })
   await leavesLittle(site.app, { count: 1500, bytes: 6_000_000, request: (at) => ({ url: `/${at}?q=${LONG}` }) })
 })
 
@@ -226,6 +226,6 @@ test('what is remembered of answers for one client takes little memory, however 
 })
 
 test('what is remembered of failures takes little memory, however long the URLs are', async (t) => {
-  const site = await scene(t, (app) => { app.get('/*', cached({ hardTimeout: '20s' }), (_request, reply) => reply.code(503).send('down')) })
+  const site = await scene(t, (app) => { app.get('/*', cached({ hardTimeout: '20s' }), (_request, reply) => reply.code(503).send('down')) }, { cache: { limits: { keyLength: 20_000 } } })
   await leavesLittle(site.app, { count: 1500, bytes: 6_000_000, request: (at) => ({ url: `/${at}?q=${LONG}` }) })
 })

@@ -149,6 +149,7 @@ function sum (sites: readonly Scene[], counter: 'fills' | 'refreshErrors'): numb
 
 /** The counters that are not zero. */
 export function counted (site: Scene): Record<string, number> {
-  const { adaptiveTtl, ...counters } = site.stats()
-  return Object.fromEntries(Object.entries(counters).filter(([, count]) => count !== 0))
+  const stats = site.stats()
+  const names = ['hits', 'stale', 'misses', 'bypasses', 'collapsed', 'fills', 'refreshes', 'refreshErrors', 'refused'] as const
+  return Object.fromEntries(names.map((name) => [name, stats[name]] as const).filter(([, count]) => count !== 0))
 }

@@ -3,7 +3,8 @@ import { freePort } from './free-port.ts'
 import { answers } from './redis-ping.ts'
 import type { RedisServer, RedisServerOptions } from './redis-process.ts'
 
-const image = 'redis:8-alpine'
+/** `REDIS_IMAGE`: another version, or Valkey, whose images know the name `redis-server` as well. */
+const image = process.env.REDIS_IMAGE || 'redis:8-alpine'
 
 /** Starts a server in a container. */
 export async function startContainer (options: RedisServerOptions): Promise<RedisServer> {

@@ -1,4 +1,4 @@
-import { spawn, type ChildProcessByStdio } from 'node:child_process'
+import type { ChildProcessByStdio } from 'node:child_process'
 import { once } from 'node:events'
 import { mkdtemp, rm } from 'node:fs/promises'
 import type { Socket } from 'node:net'
@@ -7,6 +7,7 @@ import { join } from 'node:path'
 import { createInterface } from 'node:readline'
 import type { Readable, Writable } from 'node:stream'
 import { freePort } from './free-port.ts'
+import { spawnWatched } from './watchdog.ts'
 
 /** A Redis server that a test may kill, start again on the same port, and freeze. */
 export interface RedisServer {
@@ -36,19 +37,6 @@ interface Running {
   /** Settles when the server has ended, by whatever cause. */
   ended: Promise<unknown>
 }
-
-// The shell holds one end of a pipe. When this process ends, also by SIGKILL, the pipe closes and the server goes with
-// it. The shell is deaf to the Ctrl-C that ends the tests, so that they can still clean up in a Redis that answers.
-const watchdog = `
-folder=$1; shift
-"$@" &
-pid=$!
-trap 'kill -9 $pid 2>/dev/null; rm -rf "$folder"' EXIT
-trap 'exit 1' INT TERM HUP
-echo "pid $pid"
-exec >/dev/null 2>&1
-cat
-`
 
 /** Starts a server from a binary and waits until it accepts connections. */
 export async function startProcess (binary: string, options: RedisServerOptions): Promise<RedisServer> {
@@ -91,12 +79,7 @@ async function launchOnPort (binary: string, options: RedisServerOptions): Promi
 
 async function launch (binary: string, port: number, args: string[]): Promise<Running> {
   const folder = await mkdtemp(join(tmpdir(), 'redis-for-tests-'))
-  const shell = spawn('sh', [
-    '-c', watchdog, 'redis-for-tests', folder,
-    binary, '--port', String(port), '--bind', '127.0.0.1', '--dir', folder, '--save', '', '--appendonly', 'no', ...args
-  ], { stdio: ['pipe', 'pipe', 'ignore'], detached: true })
-  shell.stdin.on('error', () => {}) // the shell may be gone before we say so
-
+  const shell = spawnWatched(folder, [binary, '--port', String(port), '--bind', '127.0.0.1', '--dir', folder, '--save', '', '--appendonly', 'no', ...args])
   const ended = once(shell.stdout, 'close')
   const log: string[] = []
   let pid = 0

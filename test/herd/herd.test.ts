@@ -61,7 +61,7 @@ for (const redis of [false, true]) {
 for (const ahead of [false, true]) {
   t.test(ahead ? 'with refreshAhead nobody gets a stale answer' : 'with staleWhileRevalidate nobody waits, and each expiry makes the handler run once', async (t) => {
     const cache = { ttl: '1s', jitter: 0, lock, staleWhileRevalidate: '30s', ...ahead ? { refreshAhead: true } : {} }
-    const seen = await expiries(ground, { processes: 3, perSecond: 200, seconds: 3, warmUpSeconds: 0.5, handlerMs: 100, cache })
+    const seen = await expiries(ground, { processes: 2, perSecond: 200, seconds: 3, warmUpSeconds: 0.5, handlerMs: 100, cache })
     t.strictSame(brokenByExpiry(seen, { slow: 0, ahead }), [])
     t.ok(ahead || seen.stale > 0, 'something has expired')
   })
@@ -69,7 +69,7 @@ for (const ahead of [false, true]) {
 
 t.test('an outage of the origin is not seen, and neither it nor the recovery makes a herd', async (t) => {
   const cache = { ttl: '500ms', jitter: 0, lock, staleIfError: '1h', refreshThrottle: '1s' }
-  const seen = await outage(ground, { processes: 3, perSecond: 100, keys: 2, phases: [1, 3, 2], cache })
+  const seen = await outage(ground, { processes: 2, perSecond: 100, keys: 2, phases: [1, 3, 3], cache })
   t.comment(`calls per second: ${callsPerSecond(seen).join(' ')}`)
   t.strictSame(brokenByOutage(seen, { throttleMs: 1000, ttlMs: 500 }), [])
   t.ok(seen.answers.slice(-50).every(({ xCache }) => xCache !== 'STALE'), 'it ends with fresh answers')

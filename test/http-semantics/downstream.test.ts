@@ -81,7 +81,7 @@ test('tags of the handler are among them', async (t) => {
 test('a CDN that could not be told all tags is told to keep nothing', async (t) => {
   const many = Array.from({ length: 2000 }, (_, at) => `tag-number-${at}`)
   for (const [tags, expected] of [[many, { 'cdn-cache-control': 'no-store' }], [['x'.repeat(16_384)], { 'surrogate-key': 'x'.repeat(16_384), 'cdn-cache-control': 'max-age=3600' }], [['x'.repeat(16_385)], { 'cdn-cache-control': 'no-store' }]] as const) {
-    const site = await scene(t, (app, { handler }) => { app.get('/', cached({ downstream: { cdnMaxAge: '1h', tags: 'surrogate-key' }, tags }), handler) })
+    const site = await scene(t, (app, { handler }) => { app.get('/', cached({ downstream: { cdnMaxAge: '1h', tags: 'surrogate-key' }, tags }), handler) }, { cache: { limits: { tags: 2000, tagLength: 20_000 } } })
     answers(site, {})
     const [miss, hit] = await Promise.all(['/', '/'].map(async (url) => await site.app.inject(url)))
     for (const { headers } of [miss!, hit!]) t.strictSame(Object.fromEntries(NAMES.flatMap((name) => headers[name] === undefined ? [] : [[name, headers[name]]])), expected)

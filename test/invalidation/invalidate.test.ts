@@ -259,6 +259,6 @@ test('a client of the app may give replies of any type', async (t) => {
 })
 
 test('without Redis an invalidation rejects', async (t) => {
-  await using cache = createCache({ redis: 'redis://127.0.0.1:1', timeouts: { write: '100ms' } })
-  await t.rejects(cache.invalidateTags('a'), { code: 'RESPONSE_CACHE_ERR_STORE_UNAVAILABLE' })
+  await using cache = createCache({ redis: 'redis://127.0.0.1:1', timeouts: { invalidate: '100ms' } })
+  await t.rejects(cache.invalidateTags('a'), { code: 'RESPONSE_CACHE_ERR_INVALIDATION_PENDING' })
 })

@@ -1,6 +1,6 @@
 import type { Life } from './simulated-process.ts'
 import { RESPONSES, tagOf, VALUES, type CachedResponse, type CachedValue, type Resource } from './things.ts'
-import { UNMARKED } from '../../lib/response-cache.ts'
+import { isUnmarked } from '../../lib/marks/ledger.ts'
 import { isPromise } from '../../lib/store/store.ts'
 import type { Read } from './oracle.ts'
 import type { World } from './world.ts'
@@ -47,7 +47,7 @@ async function fillResponse (world: World, { life, resource, beganAt }: { life: 
   const filled = life.engine.fillStamp
   const fill = beginFill(world, { life, resource, beganAt })
   const versions = await readDatabase({ world, life, things: resource.things })
-  if (filled !== UNMARKED) {
+  if (!isUnmarked(filled)) {
     const body = Buffer.from(JSON.stringify({ versions }))
     fill.storesAt = world.time.now
     const keepMs = ttlMs(world)

@@ -1,7 +1,7 @@
 import { delayMicros, type Line } from './simulated-connection.ts'
 import type { Published } from './simulated-redis.ts'
 
-type Handlers = Record<string, (fault: Error) => void>
+type Handlers = Record<string, Array<(fault: Error) => void>>
 
 /** The connection of one process for messages, as node-redis gives it: `ready`, `reconnecting`, `subscribe`. */
 export class Feed {
@@ -28,11 +28,15 @@ export class Feed {
   }
 
   on (event: string, handler: (fault: Error) => void): void {
-    this.#handlers[event] = handler
+    (this.#handlers[event] ??= []).push(handler)
+  }
+
+  #tell (event: string, fault: Error): void {
+    for (const handler of this.#handlers[event] ?? []) handler(fault)
   }
 
   async connect (): Promise<void> {
-    this.#later(() => { this.#handlers.ready?.(new Error()) })
+    this.#later(() => { this.#tell('ready', new Error()) })
   }
 
   /** Answers when the server has run it; messages follow in the order they were sent. */
@@ -69,9 +73,9 @@ export class Feed {
     this.#cut()
     time.plan(noticedAfter, owner, () => {
       this.isDown = true
-      this.#handlers.reconnecting?.(new Error('lost'))
+      this.#tell('reconnecting', new Error('lost'))
     })
-    time.plan(noticedAfter + backAfter, owner, () => { if (!this.#isClosed) this.#handlers.ready?.(new Error()) })
+    time.plan(noticedAfter + backAfter, owner, () => { if (!this.#isClosed) this.#tell('ready', new Error()) })
   }
 
   /** Messages are lost for a while, and nobody tells; at the end the process may subscribe again. */
@@ -79,7 +83,7 @@ export class Feed {
     this.#isSilent = true
     this.#line.time.plan(micros, 'world', () => { this.#isSilent = false })
     if (!subscribesAgain) return
-    this.#line.time.plan(micros, this.#line.owner, () => { if (!this.#isClosed) this.#handlers.ready?.(new Error()) })
+    this.#line.time.plan(micros, this.#line.owner, () => { if (!this.#isClosed) this.#tell('ready', new Error()) })
   }
 
   /** Messages take longer for a while. */

@@ -1,4 +1,7 @@
+import { Adviser } from '../../lib/advice/adviser.ts'
 import { Cache } from '../../lib/client/cache.ts'
+import { Fleet } from '../../lib/client/fleet.ts'
+import { StatsBook } from '../../lib/stats/stats-book.ts'
 import { Warmer } from '../../lib/warming/warmer.ts'
 import { cacheSettings, type CacheSettings } from '../../lib/options/resolve.ts'
 import { ResponseCache } from '../../lib/response-cache.ts'
@@ -92,7 +95,8 @@ export function startLife (line: Line, options: ProcessOptions): Life {
 
 function cacheOf (store: WatchedStore, settings: CacheSettings): Cache {
   const warmer = new Warmer({ getOrSet: (...args) => cache.getOrSet(...args), has: (key) => cache.has(key), leases: store.leases, logger: settings.logger })
-  const cache: Cache = new Cache(store, settings, { warmer })
+  const book = new StatsBook(settings.clock)
+  const cache: Cache = new Cache(store, settings, { warmer, adviser: new Adviser({ settings, store }), fleet: new Fleet(store, settings, () => book.snapshot()), book })
   return cache
 }
 

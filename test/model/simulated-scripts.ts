@@ -13,7 +13,7 @@ export function runMarkScript (redis: SimulatedRedis, key: string, args: readonl
   const toMark = args.slice(9)
   const now = redis.timeMicros
   const score = (member: string): number | undefined => redis.scoreOf(key, member)
-  if (score(INCARNATION) === undefined) redis.zAdd(key, { [INCARNATION]: Number(fresh), [FLOOR]: 0, [CLOCK]: now })
+  if ([INCARNATION, FLOOR, CLOCK].some((member) => score(member) === undefined)) redis.zAdd(key, { [INCARNATION]: Number(fresh), [FLOOR]: 0, [CLOCK]: now })
   if (occasion === 'copies' && score(COPIES) === undefined) redis.zAdd(key, { [COPIES]: LEAST_INCARNATION + Number(fresh) })
   const copies = score(COPIES)
   const [incarnation, before, ownBefore] = [score(INCARNATION)!, score(CLOCK)!, score(own) ?? -1]
@@ -28,7 +28,7 @@ export function runMarkScript (redis: SimulatedRedis, key: string, args: readonl
       incarnation: String(incarnation), before: String(before), clock: String(clock), floor: String(score(FLOOR)), members: toMark
     }))
   }
-  return [incarnation, before, clock, score(FLOOR)!, ownBefore, copies ?? 0].map(String)
+  return [...[incarnation, before, clock, score(FLOOR)!, ownBefore, copies ?? 0].map(String), ''] // everybody may be told
 }
 
 /** What the caller has seen and this server has not. Gives the clock from then on. */

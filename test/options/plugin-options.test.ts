@@ -5,6 +5,7 @@ import { appWith } from './apps.ts'
 
 const WHERE = 'the options of fastify-response-cache'
 const DURATION = 'expected seconds as a number (300) or a string with a unit (\'500ms\', \'30s\', \'5m\', \'1h\', \'1d\'), from 0 to ten years'
+const TIMER = `${DURATION}, above 0 and below 25 days`
 const PREFIX = 'expected a string of 1 to 64 letters, digits, "_", ".", ":", "-", "{" or "}"'
 const WHOLE = 'expected a whole number above 0'
 const MS = 'expected a number of milliseconds, 0 or more'
@@ -26,7 +27,9 @@ const accepted: Record<string, unknown[]> = {
   ttls: [{}, { short: 5, blink: '50ms' }, { never: 0 }],
   namespaces: [{}, { user: {} }, { user: { ttl: '1h', varyByUser: true }, 'a.b-c_1': { ttl: 'short' } }],
   defaults: [{}, { ttl: 60 }, { namespace: 'x', ttl: 'day', shared: true }],
-  timeouts: [{}, { read: 5 }, { read: '20ms', write: '2s' }],
+  timeouts: [{}, { read: 5 }, { read: '20ms', write: '2s', invalidate: '3s' }],
+  breaker: [{}, { failures: 1, openFor: '250ms' }, false, undefined],
+  limits: [{}, { variants: 1 }, { keyLength: 300, tags: undefined }],
   clock: [() => 0, Date.now],
   logger: [console, { info () {}, warn () {} }],
   user: [() => 'me', () => undefined],
@@ -47,8 +50,14 @@ const refused: Record<string, Array<[value: unknown, text: string]>> = {
   namespaces: [[['user'], 'expected an object, got an array of 1'], ['user', 'expected an object, got "user" (string)']],
   defaults: [['5m', 'expected an object, got "5m" (string)'], [60, 'expected an object, got 60 (number)'], [true, 'expected an object, got true (boolean)']],
   timeouts: [['50ms', 'expected an object, got "50ms" (string)']],
-  'timeouts.read': [['300', `${DURATION}, got "300" (string)`], [Infinity, `${DURATION}, got Infinity (number)`]],
-  'timeouts.write': [[-5, `${DURATION}, got -5 (number)`], [true, `${DURATION}, got true (boolean)`]],
+  'timeouts.read': [['300', `${TIMER}, got "300" (string)`], [Infinity, `${TIMER}, got Infinity (number)`], [0, `${TIMER}, got 0 (number)`]],
+  'timeouts.write': [[-5, `${TIMER}, got -5 (number)`], [true, `${TIMER}, got true (boolean)`]],
+  'timeouts.invalidate': [['0s', `${TIMER}, got "0s" (string)`], ['25d', `${TIMER}, got "25d" (string)`]],
+  breaker: [[true, 'expected an object, or false, got true (boolean)']],
+  'breaker.failures': [[0, `${WHOLE}, got 0 (number)`]],
+  'breaker.openFor': [[0, `${TIMER}, got 0 (number)`]],
+  limits: [[10, 'expected an object, got 10 (number)']],
+  'limits.variants': [[0, `${WHOLE}, got 0 (number)`]],
   clock: [[0, 'expected a function, got 0 (number)'], [new Date(0), 'expected a function, got an object of type Date']],
   logger: [[{}, 'expected a logger with the methods info and warn, got an object of type Object'], [console.log, 'expected a logger with the methods info and warn, got a function'], [true, 'expected a logger with the methods info and warn, got true (boolean)']],
   store: [[{}, `${STORE}, got an object of type Object`], [new Map(), `${STORE}, got an object of type Map`], ['memory', `${STORE}, got "memory" (string)`], [{ ...store, ping: undefined }, `${STORE}, got an object of type Object`]],

@@ -33,13 +33,14 @@ test('a name that is like none is answered with all names', async (t) => {
   })
   await t.rejects(appWith(t, { compression: true }), {
     code,
-    message: `Unknown option "compression" in ${PLUGIN}. Known are: redis, store, prefix, enabled, memory, ttls, namespaces, defaults, timeouts, clock, logger, invalidateOnWrite, user, name, targetedFields, debugHeaders, warm, audit.`
+    message: `Unknown option "compression" in ${PLUGIN}. Known are: redis, store, prefix, enabled, memory, ttls, namespaces, defaults, timeouts, breaker, integrity, limits, clock, advice, logger, invalidateOnWrite, user, name, targetedFields, debugHeaders, warm, audit.`
   })
 })
 
 test('unknown names inside of options are refused with the place they stand in', async (t) => {
   for (const [options, message] of [
     [{ memory: { maxByte: 1 } }, `Unknown option "maxByte" in memory in ${PLUGIN}. Did you mean "maxBytes"?`],
+    [{ limits: { variant: 1 } }, `Unknown option "variant" in limits in ${PLUGIN}. Did you mean "variants"?`],
     [{ timeouts: { reed: 1 } }, `Unknown option "reed" in timeouts in ${PLUGIN}. Did you mean "read"?`],
     [{ defaults: { varyByQueries: [] } }, `Unknown option "varyByQueries" in defaults in ${PLUGIN}. Did you mean "varyByQuery"?`],
     [{ defaults: { downstream: { sMaxage: 1 } } }, `Unknown option "sMaxage" in downstream in defaults in ${PLUGIN}. Did you mean "maxAge"?`],

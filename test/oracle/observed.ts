@@ -1,4 +1,5 @@
 import { AsyncLocalStorage } from 'node:async_hooks'
+import { GuardedStore, UNAVAILABLE } from '../../lib/store/guarded-store.ts'
 import { RedisMarks } from '../../lib/store/redis-marks.ts'
 import { RedisStore } from '../../lib/store/redis-store.ts'
 import { TieredStore } from '../../lib/store/tiered-store.ts'
@@ -24,7 +25,7 @@ export async function observed<T> (run: () => PromiseLike<T>): Promise<{ result:
 
 /**
  * Notes which hits are copies that Redis was not asked about: those that the store gives at once, and those that it gives after
- * Redis did not answer.
+ * Redis did not answer, or while it is left alone.
  */
 export function observeCopies (): void {
   const { get } = TieredStore.prototype
@@ -33,6 +34,22 @@ export function observeCopies (): void {
     const found = get.call(this, key)
     if (found instanceof Promise) return found.catch(away)
     note(at)
+    return found
+  }
+  const { getCopy } = TieredStore.prototype
+  TieredStore.prototype.getCopy = function (key) {
+    const found = getCopy.call(this, key)
+    const seen = storage.getStore()
+    if (found !== undefined && seen !== undefined) {
+      seen.isAway = false
+      seen.copiedAt = now()
+    }
+    return found
+  }
+  const { get: getGuarded } = GuardedStore.prototype
+  GuardedStore.prototype.get = function (key) {
+    const found = getGuarded.call(this, key)
+    if (found === UNAVAILABLE) note(0, true) // Redis is left alone: nobody has asked it
     return found
   }
   const { refresh } = RedisMarks.prototype
@@ -74,7 +91,7 @@ function ignore (): void {}
 /** A route that could not invalidate what it changed answers nevertheless, and says so in the log. */
 export const observingLogger = {
   level: 'error',
-  info: ignore,
+  info: failIfNotConfirmed,
   warn: ignore,
   debug: ignore,
   trace: ignore,
@@ -82,6 +99,11 @@ export const observingLogger = {
   error: fail,
   fatal: fail,
   child () { return this }
+}
+
+/** A write whose invalidation waits is answered, and acknowledges nothing. */
+function failIfNotConfirmed (_details: unknown, message?: string): void {
+  if (message?.startsWith('what this request changed is not confirmed') === true) fail()
 }
 
 function fail (): void {

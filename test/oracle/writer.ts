@@ -37,6 +37,7 @@ export async function write (app: FastifyInstance, database: Database, settings:
 }
 
 function unavailable (fault: unknown): undefined {
-  if ((fault as { code?: string }).code === 'RESPONSE_CACHE_ERR_STORE_UNAVAILABLE') return undefined
+  const { code } = fault as { code?: string }
+  if (code === 'RESPONSE_CACHE_ERR_INVALIDATION_PENDING' || code === 'RESPONSE_CACHE_ERR_STORE_UNAVAILABLE') return undefined
   throw fault
 }

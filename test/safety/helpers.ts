@@ -28,7 +28,7 @@ export async function open (t: Test, declare: (app: FastifyInstance) => unknown,
   const warnings: Site['warnings'] = []
   const logger = { info () {}, warn: (details: object, message: string) => { warnings.push({ details: details as Record<string, unknown>, message }) } }
   t.teardown(() => app.close())
-  await app.register(responseCache, { logger, defaults: { ttl: '1m' }, ...cache })
+  await app.register(responseCache, { logger, advice: false, defaults: { ttl: '1m' }, ...cache })
   await declare(app)
   await app.listen({ port: 0, host: '127.0.0.1' })
   await app.cache.connect()

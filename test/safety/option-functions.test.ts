@@ -88,7 +88,7 @@ test('own keys that hold what keys are made of do not run into each other (Lites
   const site = await open(t, (app) => app.get('/:index', cached({
     key: (request) => keys[Number(request.params.index)]!, varyByHeaders: ['x-a']
   }), unique()))
-  const keys = ['a', 'a:b', 'a;f1:b', ';r', 'a;f-', '1:a', '\ud800', '\udbff', '\ufffd', 'a\0', '', '__proto__', 'a'.repeat(10_000), 'a'.repeat(10_001)].filter((key) => key !== '')
+  const keys = ['a', 'a:b', 'a;f1:b', ';r', 'a;f-', '1:a', '\ud800', '\udbff', '\ufffd', 'a\0', '', '__proto__', 'a'.repeat(8000), 'a'.repeat(8001)].filter((key) => key !== '')
   const seen: string[] = []
   for (const index of keys.keys()) {
     for (const headers of [{}, { 'x-a': 'b' }] as Array<Record<string, string>>) {

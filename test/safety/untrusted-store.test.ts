@@ -23,7 +23,7 @@ async function withRedis (t: Test): Promise<{ redis: TestRedis, site: Site }> {
 async function entryNames ({ client, prefix }: TestRedis): Promise<string[]> {
   const found: string[] = []
   for await (const keys of client.scanIterator({ MATCH: `${prefix}*`, COUNT: 1000 })) found.push(...keys)
-  return found.filter((name) => name !== `${prefix}:marks`)
+  return found.filter((name) => name !== `${prefix}:marks` && !name.startsWith(`${prefix}:stats:`))
 }
 
 async function bytesOf ({ client }: TestRedis, name: string): Promise<Buffer> {
@@ -153,7 +153,7 @@ test('an entry is not used after its time, also when the store still has it', as
 test('the names of entries in Redis do not let a client choose their slot or hide in a pattern', async (t) => {
   const redis = await useRedis(t)
   const site = await open(t, (app) => app.get('/*', cached(), unique()), { cache: { redis: redis.url, prefix: redis.prefix } })
-  const paths = ['/{slot}', '/a*b', '/a?b', '/[a-z]', '/%0d%0a', '/\\', '/"', `/${'a'.repeat(5000)}`]
+  const paths = ['/{slot}', '/a*b', '/a?b', '/[a-z]', '/%0d%0a', '/\\', '/"', `/${'a'.repeat(3000)}`]
   for (const path of paths) t.equal((await site.ask(path)).field('x-cache'), 'MISS', path.slice(0, 20))
   const names = await entryNames(redis)
   t.equal(names.length, paths.length)

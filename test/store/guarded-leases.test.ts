@@ -1,5 +1,7 @@
+import diagnostics from 'node:diagnostics_channel'
 import { test, type Test } from 'tap'
 import type { LeaseAnswer, Leases } from '../../lib/leases.ts'
+import type { StoreStateMessage } from '../../lib/store/store-health.ts'
 import type { Store } from '../../lib/store/store.ts'
 import { cached, open, said, until, type Site } from '../freshness/scene.ts'
 import { plainStore } from './plain-store.ts'
@@ -105,3 +107,38 @@ test('a lease that says it is lost keeps the response from being stored', async 
   const site = await openWith(t, granted({ isLost: true, release: async () => {} }))
   for (let time = 1; time <= 2; time++) t.match(said(await site.ask('/locked')), { cache: 'MISS', text: `made ${time}`, why: 'fwd=uri-miss; detail=lock-lost' })
 })
+
+test('leases of this process are no answers of a store that has none: what it fails to store opens the breaker, which stays so until it stores', async (t) => {
+  const states = writeStates(t)
+  let [tries, isBroken] = [0, true]
+  const plain = plainStore()
+  const set: Store['set'] = (...entry) => {
+    tries++
+    if (isBroken) throw new Error('away')
+    return plain.set(...entry)
+  }
+  const site = await open(t, (app) => {
+    app.get('/*', cached({ lock: { waitMs: 30, leaseMs: 100 } }), async () => 'made')
+  }, { cache: { store: { ...plain, set }, breaker: { failures: 3, openFor: '20ms' }, timeouts: { read: '5s', write: '5s' } } })
+  for (let i = 0; i < 3; i++) t.match(said(await site.ask(`/first/${i}`)), { status: 200, cache: 'MISS' })
+  await until(() => tries === 3, 'three tries')
+  t.strictSame(states, ['open'], 'three failures in a row, although leases were granted and released between them')
+  let asked = 0
+  for (; states.length < 7 && asked < 2000; asked++) t.match(said(await site.ask(`/again/${asked}`)), { status: 200, cache: 'MISS' })
+  t.strictSame(states.slice(0, 7), ['open', 'half-open', 'open', 'half-open', 'open', 'half-open', 'open'], `no lease closes it: ${asked} requests`)
+  isBroken = false
+  for (; !states.includes('closed') && asked < 4000; asked++) t.match(said(await site.ask(`/later/${asked}`)), { status: 200 })
+  t.equal(site.app.cache.stats().store.write, 'closed')
+})
+
+/** How the breaker of writes changes from now on. */
+function writeStates (t: Test): string[] {
+  const states: string[] = []
+  const listener = (message: unknown): void => {
+    const { direction, state } = message as StoreStateMessage
+    if (direction === 'write') states.push(state)
+  }
+  diagnostics.subscribe('fastify-response-cache:store-state', listener)
+  t.teardown(() => { diagnostics.unsubscribe('fastify-response-cache:store-state', listener) })
+  return states
+}

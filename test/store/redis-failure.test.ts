@@ -114,7 +114,7 @@ async function buildApp (t: Test, options: CacheOptions, body = 'handled'): Prom
   const log = (level: string) => (_details: object, message: string) => { lines.push({ level, message }) }
   const app = Fastify()
   t.teardown(() => app.close())
-  await app.register(responseCache, { ...options, name: 'test', logger: { info: log('info'), warn: log('warn') } })
+  await app.register(responseCache, { advice: false, ...options, name: 'test', logger: { info: log('info'), warn: log('warn') } })
   app.get('/', { config: { cache: '5m' } }, async () => {
     handled++
     return body

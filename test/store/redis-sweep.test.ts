@@ -196,7 +196,11 @@ t.test('a walk rejects with the fault of Redis', async (t) => {
 })
 
 t.test('what was removed is announced, also when the answer for one key is missing; a failed announcement is told', async (t) => {
-  const { client, prefix } = await useRedis(t)
+  // Of its own: among the keys of others these three may not be in one batch.
+  const { url } = await startRedisServer(t)
+  const prefix = 'p'
+  const client = await createClient({ url }).connect()
+  t.teardown(() => client.close())
   await fill(client, ['a', 'b', 'c'].map((id) => `${prefix}:${id}`))
   const lost = new Error('connection lost')
   const flaky = {

@@ -1,7 +1,7 @@
 import { setTimeout } from 'node:timers/promises'
 import t from 'tap'
 import { RecentlyAsked } from '../../lib/store/recently-asked.ts'
-import { entryBytes } from '../../lib/stored-entry.ts'
+import { decodeEntry, encodeEntry, entryBytes } from '../../lib/stored-entry.ts'
 import { useRedis } from '../helpers/redis.ts'
 import { atOnce, keyOf, Observer, responseOf, startTier, until, warm } from './tiers.ts'
 
@@ -23,12 +23,13 @@ t.test('a copy is the entry as it was stored, and is given at once', async (t) =
   const tier = await startTier(t, { redis: url, prefix })
   const key = keyOf('page')
   const entry = responseOf(tier, key, { headers: [['content-type', 'text/plain'], ['link', ['<a>', '<b>']]], vary: [['accept', null]], body: Buffer.from([0, 255, 13]) })
+  const asStored = decodeEntry(encodeEntry(entry)) // without what only this process knows
   await tier.store.set(key, entry, 60_000)
-  t.same(await tier.store.get(key), entry)
-  t.same(await tier.store.get(key), entry)
+  t.same(await tier.store.get(key), asStored)
+  t.same(await tier.store.get(key), asStored)
   const found = tier.store.get(key)
   t.notOk(found instanceof Promise)
-  t.same(found, entry)
+  t.same(found, asStored)
 })
 
 t.test('an entry that would take more than a sixteenth of the memory is not kept, and is found nevertheless', async (t) => {
