@@ -121,7 +121,7 @@ async function startApp (t: Test, options: ResponseCacheOptions): Promise<App> {
   const app = Fastify()
   t.teardown(() => app.close())
   await app.register(responseCache, {
-    timeouts: { read: '2s', write: '10s' }, logger: recorder(lines), user: (request) => request.headers['x-user'] as string, debugHeaders: true, ...options
+    timeouts: { read: '2s', write: '10s' }, advice: false, logger: recorder(lines), user: (request) => request.headers['x-user'] as string, debugHeaders: true, ...options
   })
   app.get('/users/:id', { config: { cache: { ttl: '1h', namespace: 'user', varyByUser: true, tags: (request) => [`user:${request.params.id}`] } } }, async (request) => {
     handled++
