@@ -36,7 +36,10 @@ export class KeptConnection {
     this.#client = client
     this.#closed = closed
     this.onFault = onFault
-    if (isSingle(client)) this.#limitHandshakes()
+    if (!isSingle(client)) return
+    this.#limitHandshakes()
+    // A connection that was lost is not ready any more. On this one something came that cannot be read, so what comes next may belong to anything.
+    client.on('error', () => { this.renew().catch(onFault) })
   }
 
   /** Resolves when it is connected for the first time. A single client keeps trying by itself; others give up when no server answers, and are asked again. */

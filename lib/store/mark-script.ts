@@ -1,3 +1,7 @@
+import type { Mark, StampKind } from '../marks/ledger.ts'
+import type { ScoredMember } from './marks-reader.ts'
+import { jsonOf, SUMMED } from './summed-reply.ts'
+
 /*
  * Marks that all processes share: one sorted set, so that it is there as a whole or not at all, whatever Redis evicts.
  *
@@ -24,6 +28,8 @@ export const FLOOR = 'f'
 export const CLOCK = 'c'
 export const COPIES = 'm'
 
+const ONE_DAY_MS = 86_400_000
+
 /** The incarnation is above this, and the number of `m` below. */
 export const LEAST_INCARNATION = -(2 ** 48)
 
@@ -33,8 +39,10 @@ export const LEAST_INCARNATION = -(2 ** 48)
  *
  * It begins by removing nothing, with a command that Redis takes from a script also when its memory is full: a script that has begun to
  * write may go on, and an invalidation must not be refused for want of memory.
+ *
+ * A set whose clock is far ahead of its server's is made anew: that clock was wrong, is right again, and nobody believes what it gave out.
  */
-export const MARK_SCRIPT = `
+export const MARK_SCRIPT = `${SUMMED}
 local key, most, dropped, fresh, own = KEYS[1], tonumber(ARGV[1]), tonumber(ARGV[2]), ARGV[3], ARGV[7]
 local known = { incarnation = tonumber(ARGV[4]), clock = tonumber(ARGV[5]), floor = tonumber(ARGV[6]) }
 local channel, occasion, first, told = ARGV[8], ARGV[9], 10
@@ -43,6 +51,7 @@ local function score (member) return tonumber(redis.call('ZSCORE', key, member) 
 redis.call('ZREMRANGEBYRANK', key, 1, 0)
 local time = redis.call('TIME')
 local now = time[1] * 1000000 + time[2]
+if (score('${CLOCK}') or 0) > now + ${ONE_DAY_MS * 1000} then redis.call('DEL', key) end
 if not (score('${INCARNATION}') and score('${FLOOR}') and score('${CLOCK}')) then
   redis.call('ZADD', key, fresh, '${INCARNATION}', 0, '${FLOOR}', text(now), '${CLOCK}')
 end
@@ -82,15 +91,28 @@ if #ARGV >= first and (copies or occasion ~= 'change') then
     redis.call('ZREMRANGEBYRANK', key, heads, last)
     redis.call('ZADD', key, floor, '${FLOOR}')
   end
-  told = redis.pcall('PUBLISH', channel, cjson.encode({
+  local message = cjson.encode({
     incarnation = text(incarnation), before = text(before), clock = text(clock), floor = text(score('${FLOOR}')), members = members
-  }))
+  })
+  told = redis.pcall('PUBLISH', channel, sumOf({ message }) .. ' ' .. message)
 end
-return { text(incarnation), text(before), text(clock), text(score('${FLOOR}')), text(ownBefore), text(copies or 0), type(told) == 'table' and told.err or '' }
+return summed({ text(incarnation), text(before), text(clock), text(score('${FLOOR}')), text(ownBefore), text(copies or 0), type(told) == 'table' and told.err or '' })
 `
 
 /** A mark, and no other member of the set. */
 export const MARK = /^[hsw]./s
+
+const LETTERS: Record<StampKind, string> = { hard: 'h', soft: 's', changed: 'w' }
+const KINDS: Record<string, StampKind> = { h: 'hard', s: 'soft', w: 'changed' }
+
+/** Of a member that is a mark. */
+export function markOf ({ value, score }: ScoredMember): Mark {
+  return { kind: KINDS[value[0]!]!, label: value.slice(1), stamp: score }
+}
+
+export function memberOf ({ kind, label }: Pick<Mark, 'kind' | 'label'>): string {
+  return `${LETTERS[kind]}${label}`
+}
 
 /** Marks were set, as those who listen hear it. */
 export interface MarksMessage {
@@ -100,8 +122,6 @@ export interface MarksMessage {
   readonly floor: number
   readonly members: readonly string[]
 }
-
-const ONE_DAY_MS = 86_400_000
 
 /** What is damaged on its way must not become the clock of the fleet, which never goes back. */
 export function isSoundHead ({ clock, floor }: { readonly clock: number, readonly floor: number }, now: number): boolean {
@@ -114,11 +134,11 @@ export function isSoundHead ({ clock, floor }: { readonly clock: number, readonl
  */
 export function parseMarksMessage (text: string, now: number): MarksMessage | undefined {
   try {
-    const { incarnation, before, clock, floor, members } = JSON.parse(text) as Record<string, unknown>
+    const { incarnation, before, clock, floor, members } = JSON.parse(jsonOf(text) ?? '{}') as Record<string, unknown>
     const message = { incarnation: String(incarnation), before: Number(before), clock: Number(clock), floor: Number(floor), members: members as string[] }
     const isSound = Number.isSafeInteger(message.before) && message.before < message.clock && isSoundHead(message, now) && Array.isArray(members) && members.every((member) => typeof member === 'string' && MARK.test(member))
     return isSound ? message : undefined
   } catch {
-    return undefined // not JSON: not ours
+    return undefined // no JSON: not ours
   }
 }

@@ -1,11 +1,14 @@
 import type { ConnectedRedis } from './redis-client.ts'
+import { SUMMED, withoutSum } from './summed-reply.ts'
 
 /** Marks in one read. */
 export const PAGE = 1000
 
-/** What `ZMSCORE` and `ZRANGE` give, of the master. */
+/** What `ZMSCORE` gives, of the master. */
 const SCORES_SCRIPT = "return redis.call('ZMSCORE', KEYS[1], unpack(ARGV))"
-const PAGE_SCRIPT = "return redis.call('ZRANGE', KEYS[1], ARGV[1], '+inf', 'BYSCORE', 'LIMIT', 0, ARGV[2], 'WITHSCORES')"
+export const PAGE_SCRIPT = `${SUMMED}
+return summed(redis.call('ZRANGE', KEYS[1], ARGV[1], '+inf', 'BYSCORE', 'LIMIT', 0, ARGV[2], 'WITHSCORES'))
+`
 
 export interface ScoredMember {
   readonly value: string
@@ -22,10 +25,9 @@ export async function scoresOf (redis: ConnectedRedis, key: string, members: str
   }
 }
 
-/** The oldest members with a score above `above`. */
+/** The oldest members with a score above `above`, of the master. */
 export async function pageOf (redis: ConnectedRedis, key: string, above: number): Promise<ScoredMember[]> {
-  if (!mayReadReplicas(redis)) return await redis.zRangeWithScores(key, `(${above}`, '+inf', { BY: 'SCORE', LIMIT: { offset: 0, count: PAGE } }) as ScoredMember[]
-  const flat = await redis.eval(PAGE_SCRIPT, { keys: [key], arguments: [`(${above}`, String(PAGE)] }) as string[]
+  const flat = withoutSum(await redis.eval(PAGE_SCRIPT, { keys: [key], arguments: [`(${above}`, String(PAGE)] }))
   return Array.from({ length: flat.length / 2 }, (_, i) => ({ value: flat[2 * i]!, score: Number(flat[2 * i + 1]) }))
 }
 

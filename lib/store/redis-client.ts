@@ -11,7 +11,6 @@ export interface ConnectedRedis {
   pExpire (key: string, ms: number): Promise<unknown>
   pTTL (key: string): Promise<unknown>
   zmScore (key: string, members: string[]): Promise<unknown>
-  zRangeWithScores (key: string, min: string, max: string, options: { BY: 'SCORE', LIMIT: { offset: number, count: number } }): Promise<unknown>
   eval (script: string, options: { keys: string[], arguments: Array<string | Buffer> }): Promise<unknown>
   withTypeMapping (mapping: Record<number, unknown>): unknown
   /** Gives the message back. Of single clients. */

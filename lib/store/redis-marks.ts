@@ -1,12 +1,13 @@
 import { randomBytes, randomInt } from 'node:crypto'
 import { bucketOf } from '../marks/labels.ts'
-import { MarkLedger, type FillStamp, type Mark, type MarkKind, type StampKind } from '../marks/ledger.ts'
+import { MarkLedger, type FillStamp, type Mark, type MarkKind } from '../marks/ledger.ts'
 import { DROPPED_AT_ONCE, MOST_MARKS, type Marks } from '../marks/marks.ts'
 import { ForeignLives } from './foreign-lives.ts'
-import { CLOCK, COPIES, FLOOR, INCARNATION, isSoundHead, LEAST_INCARNATION, MARK, MARK_SCRIPT, parseMarksMessage, type MarksMessage } from './mark-script.ts'
-import { PAGE, pageOf, scoresOf, type ScoredMember } from './marks-reader.ts'
+import { CLOCK, COPIES, FLOOR, INCARNATION, isSoundHead, LEAST_INCARNATION, MARK, MARK_SCRIPT, markOf, memberOf, parseMarksMessage, type MarksMessage } from './mark-script.ts'
+import { PAGE, pageOf, scoresOf } from './marks-reader.ts'
 import type { ConnectedRedis } from './redis-client.ts'
 import type { MaybePromise } from './store.ts'
+import { withoutSum } from './summed-reply.ts'
 
 /** Marks in one script: nobody who waits for Redis behind it should notice. */
 const MARKED_AT_ONCE = 250
@@ -172,9 +173,10 @@ export class RedisMarks implements Marks {
     if (known.copies !== undefined) asked.push(COPIES)
     const scores = await this.#scores(asked)
     const [incarnation, clock, floor] = scores
-    if (incarnation == null || clock == null || floor == null) return await this.#catchUp((await this.#run([])).head)
+    // The script makes a set whole of which a part is missing, and one anew whose clock cannot be right.
+    if (incarnation == null || clock == null || floor == null || !isSoundHead({ clock, floor }, Date.now())) return await this.#catchUp((await this.#run([])).head)
     if (known.copies !== undefined && this.#copies === known.copies && scores.at(-1) !== known.copies.number) this.#copies = undefined
-    const head = soundHead({ incarnation: String(incarnation), clock, floor })
+    const head = { incarnation: String(incarnation), clock, floor }
     const ownStamp = known.ownStamp === 0 ? null : scores[3]
     const isLost = head.incarnation === known.incarnation && (clock < known.clock || (ownStamp ?? floor) < known.ownStamp)
     await (isLost ? this.#heal(clock) : this.#catchUp(head))
@@ -222,8 +224,9 @@ export class RedisMarks implements Marks {
       take(page.filter(({ value }) => MARK.test(value)).map(markOf), known)
     }
     // What was lost meanwhile and made anew is another set, and what was dropped meanwhile was not read.
-    const [incarnation, floor] = await this.#scores([INCARNATION, FLOOR])
-    if (String(incarnation) !== head.incarnation) throw new Error('the marks were lost while they were read')
+    const [incarnation, clock, floor] = await this.#scores([INCARNATION, CLOCK, FLOOR])
+    // A clock that is behind the one that was told: what is marked until it is reached would be taken for known.
+    if (String(incarnation) !== head.incarnation || (clock ?? 0) < head.clock) throw new Error('the marks were lost while they were read')
     soundHead({ incarnation: head.incarnation, clock: Math.max(head.clock, floor ?? 0), floor: floor ?? 0 })
     if (this.ledger.incarnation === head.incarnation) this.ledger.raiseFloor(floor ?? 0)
     else if ((floor ?? 0) > head.floor) throw new Error('marks were dropped while they were read')
@@ -247,13 +250,13 @@ export class RedisMarks implements Marks {
   async #run (members: readonly string[], occasion: Occasion = 'mark', least: { incarnation: string | undefined, clock: number } = this.ledger): Promise<Ran> {
     const { ledger } = this
     const known = { incarnation: least.incarnation ?? '0', clock: ledger.clock, ownStamp: this.#ownStamp }
-    const [incarnation, before, clock, floor, ownBefore, copies, untold] = await (await this.#open()).eval(MARK_SCRIPT, {
+    const [incarnation, before, clock, floor, ownBefore, copies, untold] = withoutSum(await (await this.#open()).eval(MARK_SCRIPT, {
       keys: [this.#key],
       arguments: [
         String(this.#most), String(Math.ceil(this.#most * DROPPED_AT_ONCE)), String(randomInt(LEAST_INCARNATION + 1, 0)),
         known.incarnation, String(least.clock), String(ledger.incarnation === known.incarnation ? ledger.floor : 0), this.#own, this.channel, occasion, ...members
       ]
-    }) as [string, string, string, string, string, string, string]
+    })) as [string, string, string, string, string, string, string]
     const head = soundHead({ incarnation, clock: Number(clock), floor: Number(floor) })
     const isLost = incarnation === known.incarnation && (Number(before) < known.clock || (Number(ownBefore) < known.ownStamp && head.floor < known.ownStamp))
     if (members.length > 0 && (occasion !== 'change' || copies !== '0')) {
@@ -281,18 +284,7 @@ interface Ran {
   readonly copies: number
 }
 
-const LETTERS: Record<StampKind, string> = { hard: 'h', soft: 's', changed: 'w' }
-const KINDS: Record<string, StampKind> = { h: 'hard', s: 'soft', w: 'changed' }
-
-function markOf ({ value, score }: ScoredMember): Mark {
-  return { kind: KINDS[value[0]!]!, label: value.slice(1), stamp: score }
-}
-
 function soundHead (head: Head): Head {
   if (!isSoundHead(head, Date.now())) throw new TypeError('Redis answered with something else than the clock of the marks')
   return head
-}
-
-function memberOf ({ kind, label }: Pick<Mark, 'kind' | 'label'>): string {
-  return `${LETTERS[kind]}${label}`
 }

@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto'
 import { inTime } from '../deadline.ts'
 import type { ConnectedRedis } from './redis-client.ts'
+import { isReadOnly } from './store-health.ts'
 
 export interface SilenceOptions {
   /** Asks the server something; tells whether the answer is one to that. */
@@ -8,13 +9,17 @@ export interface SilenceOptions {
   /** Gives the connection up and makes another one. */
   readonly renew: () => Promise<void>
   readonly onFault: (fault: unknown) => void
+  /** How long each try takes, in milliseconds. */
+  readonly tryMs?: number
 }
 
 type Answer = 'fine' | 'wrong'
 
-/** Nothing has come back for so long: so many tries, so long each. */
+/** Nothing has come back for so long: so many tries, so long each. With the breaker's second, what is over is noticed within two. */
 const TRIES = 3
-const TRY_MS = 1000
+const TRY_MS = 500
+/** What did not help is not done again at once: an address may lead to a replica for good. */
+const REST_MS = 1000
 
 /**
  * Gives up a connection on which nothing comes back, or what is no answer to what was asked: when a length was damaged on its way, each answer
@@ -24,6 +29,7 @@ const TRY_MS = 1000
 export class SilenceWatch {
   readonly #options: SilenceOptions
   #isLooking = false
+  #restUntil = -Infinity
 
   constructor (options: SilenceOptions) {
     this.#options = options
@@ -31,7 +37,7 @@ export class SilenceWatch {
 
   /** An answer was late, or none. */
   suspect (): void {
-    if (this.#isLooking) return
+    if (this.#isLooking || performance.now() < this.#restUntil) return
     this.#isLooking = true
     this.#look().catch(this.#options.onFault).finally(() => { this.#isLooking = false })
   }
@@ -41,11 +47,12 @@ export class SilenceWatch {
     for (let tries = 0; tries < TRIES; tries++) {
       asked.push(this.#ask())
       // When a question was lost, the answer to the next one is taken for the answer to it.
-      const found = await firstWithin(TRY_MS, asked)
+      const found = await firstWithin(this.#options.tryMs ?? TRY_MS, asked)
       if (found === 'fine') return
       if (found === 'wrong') break
     }
     await this.#options.renew()
+    this.#restUntil = performance.now() + REST_MS
   }
 
   async #ask (): Promise<Answer> {
@@ -69,4 +76,9 @@ async function firstWithin (ms: number, asked: ReadonlyArray<Promise<Answer>>): 
 export async function echoes (client: ConnectedRedis): Promise<boolean> {
   const message = randomUUID()
   return client.ping === undefined || String(await client.ping(message)) === message
+}
+
+/** Whether a key can be removed, of which there is none. Where the address of a master leads to another server, connections stay with the one that is a replica now. */
+export async function isMaster (client: ConnectedRedis, key: string): Promise<boolean> {
+  return await inTime(TRY_MS, client.unlink(key), { idle: true }).then(() => true, (fault: unknown) => !isReadOnly(fault))
 }

@@ -1,7 +1,7 @@
 import { StoreUnavailableError } from '../errors.ts'
 import { inTime, timer } from '../deadline.ts'
 import type { Logger } from '../logger.ts'
-import { isOffline, isReply, StoreHealth } from './store-health.ts'
+import { isOffline, isReadOnly, isReply, StoreHealth } from './store-health.ts'
 import { isPromise, type MaybePromise } from './store.ts'
 
 export interface GuardOptions {
@@ -36,12 +36,12 @@ export class StoreGuard {
   constructor (options: GuardOptions, { probe, onDoubt }: {
     /** Shows that the store can be read again. */
     probe: () => Promise<unknown>
-    /** Hears of answers that do not come in time, or make no sense. */
+    /** Hears of answers that do not come in time, make no sense, or are those of a replica. */
     onDoubt: () => void
   }) {
     this.#options = options
     this.#onDoubt = onDoubt
-    this.reading = new StoreHealth('read', { ...options, probe: async () => { await inTime(options.readMs, probe(), { idle: true }) } })
+    this.reading = new StoreHealth('read', { ...options, probe: () => this.#probe(probe) })
     this.writing = new StoreHealth('write', options)
   }
 
@@ -128,10 +128,23 @@ export class StoreGuard {
     }
   }
 
+  async #probe (run: () => Promise<unknown>): Promise<void> {
+    try {
+      await inTime(this.#options.readMs, run(), { idle: true })
+    } catch (fault) {
+      this.#doubt(this.reasonOf(fault)) // where nothing else is asked, nothing else would
+      throw fault
+    }
+  }
+
+  #doubt (reason: unknown): void {
+    if (!isReply(reason) || isReadOnly(reason)) this.#onDoubt()
+  }
+
   /** Gives the reason. */
   readFailed (fault: unknown): unknown {
     const reason = this.reasonOf(fault)
-    if (!isReply(reason)) this.#onDoubt()
+    this.#doubt(reason)
     this.reading.failed(reason)
     return reason
   }
@@ -139,7 +152,7 @@ export class StoreGuard {
   /** Gives the reason. A store that is away fails both ways: one change of state, one line. */
   writeFailed (fault: unknown): unknown {
     const reason = this.reasonOf(fault)
-    if (!isReply(reason)) this.#onDoubt()
+    this.#doubt(reason)
     if (this.reading.isFailing) this.writing.count(reason)
     else this.writing.failed(reason)
     return reason

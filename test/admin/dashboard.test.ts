@@ -1,6 +1,6 @@
 import cors from '@fastify/cors'
 import Fastify, { type FastifyInstance } from 'fastify'
-import type { Browser, BrowserContext } from 'playwright-core'
+import type { Browser, BrowserContext, Page } from 'playwright-core'
 import { test, type Test } from 'tap'
 import { openBrowser, openPage, whyNoBrowser, type Watched } from './browser.ts'
 import { createScene, guard, listening, outcomeOf, SIGNED_IN, type SceneOptions } from './scene.ts'
@@ -8,6 +8,9 @@ import { createScene, guard, listening, outcomeOf, SIGNED_IN, type SceneOptions 
 /** The dashboard in a real browser. */
 
 const skip = await whyNoBrowser() ?? false
+
+/** The page asks again after so long. */
+const POLL_MS = 2100
 
 interface Opened extends Watched {
   app: FastifyInstance
@@ -33,8 +36,15 @@ test('the dashboard', { skip, timeout: 110_000 }, async (t) => {
     const context = await signedIn(browser, origin)
     t.teardown(() => context.close())
     const watched = await openPage(context)
+    // Its timers are run by the tests.
+    await watched.page.clock.install()
     await watched.page.goto(`${origin}/admin/cache/#/${view}`)
     return { app, origin, context, ...watched }
+  }
+
+  /** Until the page shows it, with its next polls. */
+  async function polled (page: Page, isShown: () => Promise<boolean>): Promise<void> {
+    while (!await isShown()) await page.clock.runFor(POLL_MS)
   }
 
   await t.test('figures are those of the load that was sent', async (t) => {
@@ -51,7 +61,7 @@ test('the dashboard', { skip, timeout: 110_000 }, async (t) => {
     t.equal(await tile('Hit rate').textContent(), '68.0 %')
     t.equal(await tile('Requests').textContent(), '30')
     t.equal(await tile('Bytes served').textContent(), '170 B')
-    await page.locator('[data-tile="Stored"]', { hasText: '3' }).waitFor()
+    await page.locator('[data-tile="Stored"]', { hasText: '3entries' }).waitFor()
     t.match(await page.locator('[data-tile="Stored"]').textContent(), /^Stored3entries, 30 B$/)
     t.equal(await page.locator('figure svg[role="img"]').count(), 4)
     await page.getByRole('link', { name: 'Endpoints' }).click()
@@ -60,16 +70,19 @@ test('the dashboard', { skip, timeout: 110_000 }, async (t) => {
     await page.getByRole('button', { name: 'GET /session' }).click()
     await page.getByText('The response sets a cookie.').waitFor()
     t.match(await page.locator('.reasons', { hasText: 'not stored' }).textContent(), /5set-cookie/)
+    await page.getByRole('button', { name: 'GET /users/:id' }).click()
+    await page.locator('.facts.long', { hasText: 'Selected byprotocol and host, the path, all of the query' }).waitFor()
+    t.match(await page.locator('.facts.long').textContent(), /Fresh for5 minutes.*Bypassed byrequests with credentials/)
     t.strictSame(complaints, [])
   })
 
   await t.test('what happens now is shown without a reload', async (t) => {
     const { app, page } = await opened(t, 'overview')
     const requests = page.locator('[data-tile="Requests"] .value')
-    await page.waitForFunction(() => document.querySelector('[data-tile="Requests"] .value')?.textContent === '0')
+    await requests.filter({ hasText: /^0$/ }).waitFor()
     for (let turn = 0; turn < 7; turn++) await outcomeOf(app, '/places')
-    await page.waitForFunction(() => document.querySelector('[data-tile="Requests"] .value')?.textContent === '7')
-    t.equal(await requests.textContent(), '7')
+    await polled(page, async () => await requests.textContent() === '7')
+    t.pass()
   })
 
   await t.test('a preview, a click, and the next request is a miss', async (t) => {
@@ -86,8 +99,29 @@ test('the dashboard', { skip, timeout: 110_000 }, async (t) => {
     await sure.click()
     await page.getByText('Done.').waitFor()
     t.strictSame([await outcomeOf(app, '/users/1'), await outcomeOf(app, '/users/2')], ['MISS', 'HIT'])
-    await page.locator('.events', { hasText: 'user:1' }).waitFor()
+    await polled(page, async () => await page.locator('.events', { hasText: 'user:1' }).count() === 1)
     t.strictSame(complaints, [])
+  })
+
+  await t.test('a preview that comes late offers nothing that is not named any more', async (t) => {
+    const { page } = await opened(t, 'invalidate', { load: async (app) => { for (const id of [1, 2]) await outcomeOf(app, `/users/${id}`) } })
+    let release = (): void => {}
+    const held = new Promise<void>((resolve) => { release = resolve })
+    await page.route('**/invalidate', async (route) => {
+      await held
+      await route.continue()
+    })
+    await page.getByLabel('Names, one a line').fill('user:1')
+    await page.getByRole('button', { name: 'Preview' }).click()
+    await page.getByLabel('Names, one a line').fill('users')
+    const answered = page.waitForResponse('**/invalidate')
+    release()
+    await (await answered).finished()
+    await page.getByRole('button', { name: 'Preview' }).click()
+    const sure = page.getByRole('button', { name: /^Invalidate \d/ })
+    await sure.waitFor()
+    t.equal(await sure.textContent(), 'Invalidate 2 entries')
+    t.equal(await page.locator('.preview').count(), 1)
   })
 
   await t.test('by keyboard alone an entry is found, read and invalidated', async (t) => {
@@ -144,7 +178,7 @@ test('the dashboard', { skip, timeout: 110_000 }, async (t) => {
     await page.keyboard.press('Escape')
     await app.cache.invalidateTags(evil)
     await page.goto(page.url().replace('#/entries', '#/invalidate'))
-    await page.locator('.events', { hasText: evil }).waitFor()
+    await polled(page, async () => await page.locator('.events', { hasText: evil }).count() === 1)
     await page.getByLabel('Names, one a line').fill(evil)
     await page.getByLabel('By').selectOption('urls')
     await page.getByRole('button', { name: 'Preview' }).click()
@@ -152,18 +186,34 @@ test('the dashboard', { skip, timeout: 110_000 }, async (t) => {
     t.equal(await page.locator('img').count(), 0)
     t.equal(await page.evaluate(() => 'isTaken' in window), false)
     t.strictSame(complaints.filter((text) => !text.includes('400')), [])
-    // And if it were: the policy stops it. This also shows that complaints are heard.
-    await page.evaluate((markup) => { document.body.insertAdjacentHTML('beforeend', markup) }, evil)
-    await page.waitForFunction(() => document.querySelector('img') !== null)
-    while (!complaints.some((text) => /Content Security Policy/.test(text))) await page.waitForEvent('console')
+    // And if a script did: the policy stops it. This also shows that complaints are heard.
+    await t.rejects(page.evaluate((markup) => { document.body.insertAdjacentHTML('beforeend', markup) }, evil), /TrustedHTML/)
+    await page.evaluate(() => {
+      const link = Object.assign(document.createElement('a'), { href: 'javascript:window.isTaken=1' })
+      document.body.append(link)
+      link.click()
+    })
+    const isStopped = (text: string): boolean => /Content Security Policy/.test(text) && /script-src|inline|javascript:/.test(text)
+    while (!complaints.some(isStopped)) await page.waitForEvent('console')
     t.equal(await page.evaluate(() => 'isTaken' in window), false)
+  })
+
+  await t.test('what would be invisible, or turn around what stands beside it, is seen', async (t) => {
+    const odd = 'a\u202eb\u200bc'
+    const { page } = await opened(t, 'entries', { async load (app) { await app.cache.set('odd:1', `${odd}\n${'x'.repeat(5000)}`, { ttl: '1m', tags: [odd, 'y'.repeat(200)] }) } })
+    await page.getByRole('cell', { name: 'a\\u{202e}b\\u{200b}c' }).waitFor()
+    await page.getByRole('button', { name: 'odd:1' }).click()
+    await page.locator('dialog pre').waitFor()
+    t.notMatch(await page.locator('body').textContent(), /[\u202e\u200b]/)
+    await page.setViewportSize({ width: 360, height: 740 })
+    t.equal(await page.evaluate(() => document.querySelector('dialog')!.scrollWidth <= document.querySelector('dialog')!.clientWidth), true)
   })
 
   await t.test('without credentials there is nothing, and whose session ends is told so', async (t) => {
     const { context, origin, page } = await opened(t, 'overview', { load: async (app) => { await outcomeOf(app, '/users/1') } })
     await page.getByText('Store in use').waitFor()
     await context.clearCookies()
-    await page.getByRole('alert').filter({ hasText: 'You are not signed in' }).waitFor()
+    await polled(page, async () => await page.getByRole('alert').filter({ hasText: 'You are not signed in' }).count() > 0)
     const stranger = await browser.newContext()
     t.teardown(() => stranger.close())
     const { page: other } = await openPage(stranger)
@@ -182,9 +232,9 @@ test('the dashboard', { skip, timeout: 110_000 }, async (t) => {
     const { page } = await openPage(context)
     const evilOrigin = await listening(evil)
     await page.goto(evilOrigin)
-    const cookies: Array<unknown> = []
-    // The dashboard itself goes on asking meanwhile.
-    app.server.on('request', ({ headers, method }) => { if (headers.origin === evilOrigin && method !== 'OPTIONS') cookies.push(headers.cookie) })
+    // The dashboard itself goes on asking meanwhile, and a browser may ask again.
+    const seen = new Map<string, unknown>()
+    app.server.on('request', ({ headers, method, url }) => { if (headers.origin === evilOrigin && method !== 'OPTIONS') seen.set(`${url} ${headers['content-type']}`, headers.cookie) })
     const body = JSON.stringify({ all: true })
     const tried: Array<[path: string, init: { method?: string, body?: string, headers?: Record<string, string>, mode?: 'no-cors' }]> = [
       ['invalidate', { method: 'POST', body, headers: { 'content-type': 'application/json' } }],
@@ -196,7 +246,7 @@ test('the dashboard', { skip, timeout: 110_000 }, async (t) => {
       statuses.push(await page.evaluate(async ({ url, init }) => await fetch(url, { credentials: 'include', ...init }).then(({ status, type }) => status === 0 ? type : status, () => 'refused'), { url: `${origin}/admin/cache/${path}`, init }))
     }
     t.notOk(statuses.includes(200), JSON.stringify(statuses))
-    t.strictSame(cookies, [SIGNED_IN.cookie, SIGNED_IN.cookie, SIGNED_IN.cookie], 'they came as the operator')
+    t.strictSame([...seen.values()], tried.map(() => SIGNED_IN.cookie), 'they came as the operator')
     t.equal(await outcomeOf(app, '/users/1'), 'HIT')
   })
 
@@ -208,28 +258,43 @@ test('the dashboard', { skip, timeout: 110_000 }, async (t) => {
     t.pass()
   })
 
-  await t.test('nothing is wider than a phone, and polling stops while nobody looks', async (t) => {
-    const { app, page } = await opened(t, 'overview', { admin: { onRequest: guard }, load: async (app) => { for (let id = 0; id < 30; id++) await outcomeOf(app, `/users/${id}?with=a-rather-long-query-${'x'.repeat(80)}`) } })
+  await t.test('nothing is wider than a phone', async (t) => {
+    const { page } = await opened(t, 'overview', { admin: { onRequest: guard }, load: async (app) => { for (let id = 0; id < 30; id++) await outcomeOf(app, `/users/${id}?with=a-rather-long-query-${'x'.repeat(80)}`) } })
     await page.setViewportSize({ width: 360, height: 740 })
     for (const view of ['overview', 'endpoints', 'entries', 'invalidate', 'explain']) {
       await page.goto(page.url().replace(/#.*$/, `#/${view}`))
       await page.locator('.panel').first().waitFor()
       t.equal(await page.evaluate(() => document.documentElement.scrollWidth), 360, view)
     }
-    let polls = 0
-    app.server.on('request', ({ url }) => { if (url === '/admin/cache/stats') polls++ })
-    await page.waitForRequest(/stats$/)
-    await page.evaluate(() => {
-      Object.defineProperty(document, 'hidden', { value: true, configurable: true })
-      document.dispatchEvent(new Event('visibilitychange'))
+    t.equal(await page.evaluate(() => document.querySelector('nav')!.scrollWidth <= document.querySelector('nav')!.clientWidth), true, 'all views can be seen')
+    await page.goto(page.url().replace(/#.*$/, '#/endpoints'))
+    await page.getByRole('button', { name: 'GET /users/:id' }).click()
+    await page.locator('.facts.long').waitFor()
+    t.equal(await page.evaluate(() => document.documentElement.scrollWidth), 360, 'a route')
+  })
+
+  await t.test('polling stops while nobody looks', async (t) => {
+    const { app, page } = await opened(t, 'explain')
+    const polls = { begun: 0, ended: 0 }
+    app.server.on('request', ({ url }, response) => {
+      if (url !== '/admin/cache/stats') return
+      polls.begun++
+      response.on('close', () => { polls.ended++ })
     })
-    const before = polls
-    await page.waitForTimeout(2600) // longer than the time between two polls
-    t.ok(polls - before <= 1, `${polls - before} polls while hidden`)
-    await page.evaluate(() => {
-      Object.defineProperty(document, 'hidden', { value: false })
+    const isAnswered = async (): Promise<boolean> => polls.begun > 0 && polls.begun === polls.ended
+    await polled(page, isAnswered)
+    const look = async (isHidden: boolean): Promise<void> => await page.evaluate((hidden) => {
+      Object.defineProperty(document, 'hidden', { value: hidden, configurable: true })
       document.dispatchEvent(new Event('visibilitychange'))
-    })
-    await page.waitForRequest(/stats$/)
+    }, isHidden)
+    await look(true)
+    const fetched = async (): Promise<unknown> => await page.evaluate(async () => (await fetch('assets/icon.svg')).status)
+    await fetched() // what has been asked before has arrived
+    const { begun } = polls
+    for (let turn = 0; turn < 10; turn++) await page.clock.runFor(POLL_MS)
+    await fetched()
+    t.equal(polls.begun, begun, 'none while it is hidden')
+    await look(false)
+    await polled(page, async () => polls.begun > begun)
   })
 })

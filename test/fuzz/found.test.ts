@@ -3,6 +3,7 @@ import responseCache from 'fastify-response-cache'
 import { test } from 'tap'
 import type { Labelled } from '../../lib/marks/ledger.ts'
 import { durationToMs } from '../../lib/options/duration.ts'
+import { told } from '../marks/told.ts'
 import { RedisMarks } from '../../lib/store/redis-marks.ts'
 import { decodeEntry, encodeEntry, type StoredResponse } from '../../lib/stored-entry.ts'
 
@@ -36,10 +37,10 @@ test('a message that says a later time than there is does not keep the marks tha
   marks.ledger.restart('-1')
   marks.ledger.learn([], now - 1000)
   const entry: Labelled = { filled: { incarnation: '-1', stamp: now - 1000 }, labels: ['t:a'] }
-  const told = (before: number, clock: number, members: string[]): boolean => marks.hear(JSON.stringify({ incarnation: '-1', before: String(before), clock: String(clock), floor: '0', members }))
-  t.equal(told(1, now + 60_000_000, []), true)
+  const hears = (before: number, clock: number, members: string[]): boolean => marks.hear(told(JSON.stringify({ incarnation: '-1', before: String(before), clock: String(clock), floor: '0', members })))
+  t.equal(hears(1, now + 60_000_000, []), true)
   t.equal(marks.ledger.verdict(entry, { id: 'k' }), 'live')
-  const isEnough = told(now - 500, now, ['ht:a'])
+  const isEnough = hears(now - 500, now, ['ht:a'])
   t.ok(!isEnough || marks.ledger.verdict(entry, { id: 'k' }) === 'dead', 'it is learned, or it is known that something is missing')
 })
 

@@ -10,6 +10,7 @@ import { normalisedValue } from '../../lib/http/selecting-value.ts'
 import { refusalToStore } from '../../lib/http/storability.ts'
 import { selectingFields, storedFields } from '../../lib/http/stored-fields.ts'
 import { parseDictionary } from '../../lib/http/structured-dictionary.ts'
+import { told } from '../marks/told.ts'
 import { MarkLedger } from '../../lib/marks/ledger.ts'
 import { globMatches } from '../../lib/marks/glob.ts'
 import { urlLabels, urlMarks } from '../../lib/marks/labels.ts'
@@ -51,7 +52,7 @@ export const PARSERS: ReadonlyArray<readonly [target: string, name: string, pars
   ['admission', 'admit', admits],
   ['header', 'decodeEntry', (text) => decodeEntry(framed(Buffer.from(text), Buffer.alloc(0)))],
   ['header', 'decodeHeader', (text) => decodeHeader(framed(Buffer.from(text), Buffer.alloc(0)))],
-  ['marks-channel', 'parseMarksMessage', (text) => parseMarksMessage(text, 0)],
+  ['marks-channel', 'parseMarksMessage', (text) => parseMarksMessage(told(text), 0)],
   ['marks-channel', 'a member', (text) => new MarkLedger().learn([{ kind: 'hard', label: text, stamp: 1 }], 2)],
   ['glob', 'globMatches of a long text', (text) => globMatches('*a*:?b*\\**', text)],
   ['glob', 'globMatches of a long pattern', (text) => globMatches(text, 'a:a:ab*'.repeat(3))],

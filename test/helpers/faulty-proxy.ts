@@ -38,6 +38,8 @@ export interface FaultyProxy {
   readonly passed: Readonly<Record<Direction, number>>
   /** Takes effect on what arrives from now on. Resolves when nobody or somebody listens, as it has to be. */
   set (fault: ProxyFault): Promise<void>
+  /** Tells all clients something that the server has not said. */
+  say (bytes: string): void
   /** Ends all connections. */
   cut (): void
   /** Ends all connections and stops listening. */
@@ -76,6 +78,7 @@ export async function startFaultyProxy (target: { readonly host?: string, readon
     port,
     passed: scene.passed,
     get connections () { return links.size },
+    say (bytes) { for (const link of links) link.say(bytes) },
     cut,
     async set (fault) {
       scene.fault = fault
@@ -140,6 +143,10 @@ class Link {
     this.#closing.abort()
     // Not `resetAndDestroy`: it waits for what a peer that does not read has not taken yet.
     for (const socket of [this.#client, this.#server]) socket.destroy()
+  }
+
+  say (bytes: string): void {
+    this.#client.write(bytes)
   }
 
   endReplies (): void {

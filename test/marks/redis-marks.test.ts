@@ -145,6 +145,58 @@ t.test('a refresh that begins after a mark was confirmed knows it, also when an 
   t.equal(missed, 0, `${missed} of 50 missed`)
 })
 
+t.test('what was damaged on its way is not taken for marks, and read again', async (t) => {
+  const { url, prefix, client } = await useRedis(t)
+  const a = await startProcess(t, { url, prefix })
+  let damage = (reply: string[]): string[] => reply
+  const b = new RedisMarks({
+    open: () => Object.create(client, { eval: { value: async (...args: Parameters<typeof client.eval>) => damage(await client.eval(...args) as string[]) } }) as ConnectedRedis,
+    prefix
+  })
+  await b.refresh()
+  for (const [place, [from, to]] of [/ht:x/, /^h/, /^\d/, /\d$/, /[0-8](?=\d{4}$)/].flatMap((place) => [['1', '9'], ['t', 'u'], ['h', 's'], ['3', '7'], ['5', '4']].map((change) => [place, change] as const))) {
+    const filled = b.ledger.stamp!
+    await a.marks.mark('hard', [X])
+    let isDamaged = false
+    damage = (reply) => reply.map((text, at) => {
+      const other = at > 0 && !isDamaged ? text.replace(place, (found) => found.replaceAll(from!, to!)) : text
+      isDamaged ||= other !== text
+      return other
+    })
+    const refreshed = await b.refresh().then(() => true, () => false)
+    t.not(refreshed, isDamaged, `${String(place)}: ${from} is ${to}`)
+    damage = (reply) => reply
+    await b.refresh()
+    t.equal(b.ledger.verdict({ filled, labels: [X] }, { id: 'test:id' }), 'dead')
+  }
+})
+
+t.test('a clock that is read too late hides no mark that is set before it', async (t) => {
+  const { url, prefix, client } = await useRedis(t)
+  const a = await startProcess(t, { url, prefix })
+  let ahead = 0
+  const b = new RedisMarks({
+    open: () => Object.create(client, {
+      zmScore: {
+        value: async (key: string, members: string[]) => {
+          const scores = await client.zmScore(key, members)
+          const late = ahead
+          ahead = 0
+          return scores.map((score, at) => members[at] === 'c' ? score! + late : score)
+        }
+      }
+    }) as ConnectedRedis,
+    prefix
+  })
+  await b.refresh()
+  const filled = b.ledger.stamp!
+  ahead = 4_000_000
+  await t.rejects(b.refresh())
+  await a.marks.mark('hard', [X])
+  await b.refresh()
+  t.equal(b.ledger.verdict({ filled, labels: [X] }, { id: 'test:id' }), 'dead')
+})
+
 t.test('what a process marks while it reads all marks is not forgotten', async (t) => {
   const { url, prefix } = await useRedis(t)
   const a = await startProcess(t, { url, prefix })
@@ -152,7 +204,7 @@ t.test('what a process marks while it reads all marks is not forgotten', async (
   const b = await startProcess(t, { url, prefix })
   let filled: FillStamp | undefined
   // A second read of all begins while the first is under way, as at every start under load.
-  b.after('zRangeWithScores', async () => {
+  b.after('eval', async () => {
     await b.marks.refresh()
     filled = b.fill()
     await b.marks.mark('hard', [X])

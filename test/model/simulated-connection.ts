@@ -70,7 +70,6 @@ export class SimulatedConnection implements ConnectedRedis {
   pExpire = (...args: unknown[]): Promise<unknown> => this.#send('pExpire', args)
   pTTL = (key: string): Promise<unknown> => this.#send('pTTL', [key])
   zmScore = (...args: unknown[]): Promise<unknown> => this.#send('zmScore', args)
-  zRangeWithScores = (...args: unknown[]): Promise<unknown> => this.#send('zRangeWithScores', args)
   eval = (...args: unknown[]): Promise<unknown> => this.#send('eval', args)
 
   withTypeMapping (): this {

@@ -1,7 +1,9 @@
 import t, { type Test } from 'tap'
 import type { ConnectedRedis } from '../../lib/store/redis-client.ts'
 import { MARK_SCRIPT } from '../../lib/store/mark-script.ts'
+import { PAGE_SCRIPT } from '../../lib/store/marks-reader.ts'
 import { RedisStore } from '../../lib/store/redis-store.ts'
+import { jsonOf } from '../../lib/store/summed-reply.ts'
 import { encodeEntry, type StoredValue } from '../../lib/stored-entry.ts'
 import { useRedis, type RedisTestClient } from '../helpers/redis.ts'
 import { generator } from '../marks/seeded.ts'
@@ -25,12 +27,12 @@ t.test('the script for marks does the same in the model as in Redis', async (t) 
   t.teardown(() => listener.close())
   const key = `${prefix}:marks`
   const random = generator(SEED)
-  const heard: Array<Record<string, string>> = []
-  const told: Array<Record<string, string>> = []
-  await listener.subscribe(key, (text) => { heard.push(JSON.parse(text) as Record<string, string>) })
+  const heard: string[] = []
+  const told: string[] = []
+  await listener.subscribe(key, (text) => { heard.push(text) })
   let micros = 1_700_000_000_000_000
   const model = new SimulatedRedis({ now: () => micros })
-  model.subscribers.add(({ text }) => { told.push(JSON.parse(text) as Record<string, string>) })
+  model.subscribers.add(({ text }) => { told.push(text) })
   for (let call = 0; call < CALLS; call++) {
     micros += Math.floor((random() - 0.3) * 40)
     const args = markArguments(random, { key, micros })
@@ -45,14 +47,20 @@ t.test('the script for marks does the same in the model as in Redis', async (t) 
     if (!t.strictSame(model.sorted(key), await client.zRangeWithScores(key, 0, -1), `SEED=${SEED}: the same set after call ${call}`)) return
     await sameRange({ t, client, model, key, above: micros - 20 })
   }
-  await client.publish(key, '{"last":"one"}')
-  while (heard.at(-1)?.last === undefined) await new Promise((resolve) => setImmediate(resolve))
-  t.strictSame(told, heard.slice(0, -1))
+  await client.publish(key, 'the last one')
+  while (heard.at(-1) !== 'the last one') await new Promise((resolve) => setImmediate(resolve))
+  // cjson has an order of its own, and so another checksum.
+  t.strictSame(told.map(said), heard.slice(0, -1).map(said))
 })
 
+/** What is said by a message whose checksum is right. */
+function said (message: string): unknown {
+  return JSON.parse(jsonOf(message) ?? 'null')
+}
+
 async function sameRange ({ t, client, model, key, above }: { t: Test, client: RedisTestClient, model: SimulatedRedis, key: string, above: number }): Promise<void> {
-  const range = [key, `(${above}`, '+inf', { BY: 'SCORE', LIMIT: { offset: 0, count: 3 } }] as const
-  t.strictSame(model.execute('zRangeWithScores', range), await client.zRangeWithScores(...range))
+  const page = { keys: [key], arguments: [`(${above}`, '3'] }
+  t.strictSame(model.execute('eval', [PAGE_SCRIPT, page]), await client.eval(PAGE_SCRIPT, page))
   t.strictSame(model.execute('zmScore', [key, ['i', 'c', 'f', 'm', 'ht:0', 'none']]), await client.zmScore(key, ['i', 'c', 'f', 'm', 'ht:0', 'none']))
 }
 

@@ -1,5 +1,6 @@
 import { MARK_SCRIPT } from '../../lib/store/mark-script.ts'
-import { runMarkScript, runProducedScript } from './simulated-scripts.ts'
+import { PAGE_SCRIPT } from '../../lib/store/marks-reader.ts'
+import { runMarkScript, runPageScript, runProducedScript } from './simulated-scripts.ts'
 
 interface Kept {
   readonly value: Buffer
@@ -61,7 +62,6 @@ export class SimulatedRedis {
       case 'pExpire': return this.#expire(key, args[1] as number)
       case 'pTTL': return this.get(key) === undefined ? -2 : this.#strings.get(key)!.expiresAtMs - this.#ms
       case 'zmScore': return (args[1] as string[]).map((member) => this.scoreOf(key, member) ?? null)
-      case 'zRangeWithScores': return this.#above(key, args[1] as string, args[3] as { LIMIT: { count: number } })
       case 'eval': return this.#eval(key, args[1] as { keys: string[], arguments: string[] })
     }
     throw new Error(`the simulated Redis has no ${name}`)
@@ -131,13 +131,9 @@ export class SimulatedRedis {
     return Number(value !== undefined)
   }
 
-  #above (key: string, min: string, { LIMIT }: { LIMIT: { count: number } }): ScoredMember[] {
-    const above = Number(min.slice(1))
-    return this.sorted(key).filter(({ score }) => score > above).slice(0, LIMIT.count)
-  }
-
   #eval (script: string, options: { keys: string[], arguments: Array<string | Buffer> }): unknown {
     if (script === MARK_SCRIPT) return runMarkScript(this, options.keys[0]!, options.arguments as string[])
+    if (script === PAGE_SCRIPT) return runPageScript(this, options.keys[0]!, options.arguments as string[])
     if (script.includes('GETRANGE')) return runProducedScript(this, options.keys[0]!, options.arguments)
     throw new Error('the simulated Redis does not know this script')
   }

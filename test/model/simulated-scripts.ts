@@ -1,4 +1,6 @@
 import { CLOCK, COPIES, FLOOR, INCARNATION, LEAST_INCARNATION } from '../../lib/store/mark-script.ts'
+import { sumOf } from '../../lib/store/summed-reply.ts'
+import { told } from '../marks/told.ts'
 import type { SimulatedRedis } from './simulated-redis.ts'
 
 /*
@@ -13,6 +15,7 @@ export function runMarkScript (redis: SimulatedRedis, key: string, args: readonl
   const toMark = args.slice(9)
   const now = redis.timeMicros
   const score = (member: string): number | undefined => redis.scoreOf(key, member)
+  if ((score(CLOCK) ?? 0) > now + 86_400_000_000) redis.zRemove(key, () => true)
   if ([INCARNATION, FLOOR, CLOCK].some((member) => score(member) === undefined)) redis.zAdd(key, { [INCARNATION]: Number(fresh), [FLOOR]: 0, [CLOCK]: now })
   if (occasion === 'copies' && score(COPIES) === undefined) redis.zAdd(key, { [COPIES]: LEAST_INCARNATION + Number(fresh) })
   const copies = score(COPIES)
@@ -24,11 +27,22 @@ export function runMarkScript (redis: SimulatedRedis, key: string, args: readonl
     clock = stamp + 2
     redis.zAdd(key, { [own]: stamp + 1, [CLOCK]: clock })
     dropOldest(redis, key, { most, dropped, heads: copies === undefined ? 2 : 3 })
-    redis.publish(channel, JSON.stringify({
+    const message = JSON.stringify({
       incarnation: String(incarnation), before: String(before), clock: String(clock), floor: String(score(FLOOR)), members: toMark
-    }))
+    })
+    redis.publish(channel, told(message))
   }
-  return [...[incarnation, before, clock, score(FLOOR)!, ownBefore, copies ?? 0].map(String), ''] // everybody may be told
+  return summed([...[incarnation, before, clock, score(FLOOR)!, ownBefore, copies ?? 0].map(String), '']) // everybody may be told
+}
+
+/** `PAGE_SCRIPT` of `lib/store/marks-reader.ts`. */
+export function runPageScript (redis: SimulatedRedis, key: string, [min, count]: readonly string[]): string[] {
+  const above = Number(min!.slice(1))
+  return summed(redis.sorted(key).filter(({ score }) => score > above).slice(0, Number(count)).flatMap(({ value, score }) => [value, String(score)]))
+}
+
+function summed (texts: readonly string[]): string[] {
+  return [sumOf(texts), ...texts]
 }
 
 /** What the caller has seen and this server has not. Gives the clock from then on. */

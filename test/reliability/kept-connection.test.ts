@@ -87,6 +87,17 @@ t.test('a connection that is being made anew is not made anew once more', async 
   await until(() => proxy.connections === 1)
 })
 
+t.test('a connection on which something came that cannot be read is made anew at once', async (t) => {
+  for (const unreadable of ['?\r\n', '+an answer to nothing\r\n']) {
+    const { proxy, client, kept, faults, counts } = await scene(t)
+    await kept.connect()
+    proxy.say(unreadable)
+    await until(() => counts.ready === 2)
+    t.match(faults, [MADE_ANEW])
+    t.equal(await client.ping!('here'), 'here')
+  }
+})
+
 t.test('what is asked on a connection that is given up fails at once', async (t) => {
   const { proxy, client, kept } = await scene(t)
   await kept.connect()

@@ -94,6 +94,25 @@ t.test('breaker: false asks every time', async (t) => {
   await server.resume()
 })
 
+t.test('while nothing but the try whether it works again is asked, what comes wrongly or not at all is looked into', async (t) => {
+  let [suspected, tried] = [0, 0]
+  const store = {
+    ...plainStore(),
+    get: async () => { throw new Error('what came cannot be read') },
+    ping: async () => {
+      tried++
+      throw new Error('what came cannot be read')
+    },
+    suspect () { suspected++ }
+  }
+  const cache = createCache({ store, defaults: { ttl: '1m' }, breaker: { openFor: '1ms' } })
+  t.teardown(() => cache.close())
+  await until(async () => { await cache.get('a'); return cache.stats().store.read === 'open' })
+  const [suspectedBefore, triedBefore] = [suspected, tried]
+  await until(async () => { await cache.get('a'); return tried > triedBefore + 2 })
+  t.ok(suspected >= suspectedBefore + 2, `${suspected - suspectedBefore} times`)
+})
+
 t.test('an invalidation of a store without marks of its own does not depend on the store', async (t) => {
   const store = { ...plainStore(), get: () => { throw new Error('broken') }, set: () => { throw new Error('broken') } }
   const cache = createCache({ store, defaults: { ttl: '1m' } })

@@ -39,7 +39,8 @@ function scene (answers: readonly Answer[], { renew = async () => {} }: { renew?
       counts.renewed++
       await renew()
     },
-    onFault: (fault) => { faults.push(fault) }
+    onFault: (fault) => { faults.push(fault) },
+    tryMs: TRY_MS
   })
   return { watch, counts, faults }
 }
@@ -149,7 +150,7 @@ async function realScene (t: Test): Promise<RealScene> {
     await kept.renew()
   }
   await kept.connect()
-  return { proxy, client, counts, watch: new SilenceWatch({ ask: () => echoes(client), renew, onFault: (fault) => { t.fail(String(fault)) } }) }
+  return { proxy, client, counts, watch: new SilenceWatch({ ask: () => echoes(client), renew, onFault: (fault) => { t.fail(String(fault)) }, tryMs: TRY_MS }) }
 }
 
 t.test('a server that answers after some seconds is found alive, and its connection stays', async (t) => {

@@ -3,6 +3,7 @@ import { connect, createServer, type AddressInfo, type Socket } from 'node:net'
 import t, { type Test } from 'tap'
 import { createClient } from 'redis'
 import { startRedisServer, useRedis } from '../helpers/redis.ts'
+import { told } from '../marks/told.ts'
 import { atOnce, isListening, keyOf, Observer, openTier, responseOf, startTier, until, warm } from './tiers.ts'
 
 t.test('when the connection to listen breaks, a mark set meanwhile is seen, and later hits do not ask Redis again', async (t) => {
@@ -112,7 +113,7 @@ t.test('what is no message of ours is dropped, and the next mark is heard', asyn
   const { incarnation, clock: before } = tier.store.marks.ledger
   const message = { incarnation, before, clock: before + 3, floor: 0, members: [] as unknown }
   const odd = ['', 'x', 'null', '[]', '{}', '7', '{"members":[]}', { ...message, clock: 'x' }, { ...message, members: 7 }, { ...message, members: [7] }, { ...message, floor: -0.5 }]
-  for (const one of odd) t.equal(await client.publish(`${prefix}:marks`, typeof one === 'string' ? one : JSON.stringify(one)), 2)
+  for (const one of odd) t.equal(await client.publish(`${prefix}:marks`, told(typeof one === 'string' ? one : JSON.stringify(one))), 2)
   const key = await warm(tier, 'page')
   await other.store.marks.mark('hard', ['t:label'])
   await until(() => atOnce(tier, key) === undefined)
@@ -125,10 +126,10 @@ t.test('members that this version does not know do not make a process deaf', asy
   const tier = await startTier(t, { redis: url, prefix })
   const { incarnation, clock } = tier.store.marks.ledger
   for (const members of [[''], ['z of a later version']]) {
-    await client.publish(`${prefix}:marks`, JSON.stringify({ incarnation, before: clock, clock: clock + 3, floor: 0, members }))
+    await client.publish(`${prefix}:marks`, told(JSON.stringify({ incarnation, before: clock, clock: clock + 3, floor: 0, members })))
   }
   const key = await warm(tier, 'page')
-  await client.publish(`${prefix}:marks`, JSON.stringify({ incarnation, before: clock, clock: clock + 6, floor: 0, members: ['ht:label'] }))
+  await client.publish(`${prefix}:marks`, told(JSON.stringify({ incarnation, before: clock, clock: clock + 6, floor: 0, members: ['ht:label'] })))
   await until(() => atOnce(tier, key) === undefined)
   t.ok(isListening(tier))
   t.equal(tier.lines.length, 1)

@@ -5,6 +5,7 @@ import { urlLabels, urlMarks } from '../../../lib/marks/labels.ts'
 import { MARK, parseMarksMessage } from '../../../lib/store/mark-script.ts'
 import { RedisMarks } from '../../../lib/store/redis-marks.ts'
 import { mayShareUrl } from '../../../lib/route/url-patterns.ts'
+import { told } from '../../marks/told.ts'
 import { holds, same, type Target } from '../target.ts'
 
 const DAY_MICROS = 86_400_000_000
@@ -32,7 +33,8 @@ export const marksChannel: Target = {
     const text = input.toString().replaceAll(/@(-?\d{1,15})/g, (_, micros: string) => String(now * 1000 + Number(micros)))
     const { marks, entries } = knownBefore(now)
     const { ledger } = marks
-    const heard = text.split('\n').map((message) => {
+    const heard = text.split('\n').map((json) => {
+      const message = told(json)
       const before = { verdicts: entries.map((entry) => ledger.verdict(entry, KEY)), current: entries.map(({ filled }) => ledger.isCurrent(filled, KEY)), clock: ledger.clock, floor: ledger.floor }
       const parsed = parseMarksMessage(message, now)
       holds(parsed === undefined || parsed.members.every((member) => MARK.test(member)), 'marks are marks')
@@ -58,7 +60,7 @@ export const marksChannel: Target = {
 /** Whatever was said before: a mark that is set now is learned from its message, or the message is not enough and the marks are read. */
 function obeysWhatIsTold (marks: RedisMarks, entries: readonly Labelled[], now: number): void {
   const clock = now * 1000 + 5
-  const isEnough = marks.hear(JSON.stringify({ incarnation: LIFE, before: String(clock - 3), clock: String(clock), floor: '0', members: ['hn:n'] }))
+  const isEnough = marks.hear(told(JSON.stringify({ incarnation: LIFE, before: String(clock - 3), clock: String(clock), floor: '0', members: ['hn:n'] })))
   for (const entry of entries) {
     if (isEnough && entry.filled.stamp <= now * 1000 - 10) holds(marks.ledger.verdict(entry, KEY) === 'dead', 'what was filled before a mark that is told is dead')
   }
