@@ -33,7 +33,8 @@ test('the tarball has the compiled code and what a reader needs, nothing else', 
     .map(name => name.replaceAll('\\', '/').slice(0, -'.ts'.length))
     .flatMap(name => [`dist/${name}.js`, `dist/${name}.js.map`, `dist/${name}.d.ts`])
   const page = (await readdir(join(root, 'lib/admin/dashboard'), { recursive: true })).filter(name => /\.(?:js|css|svg|html)$/.test(name)).map(name => `dist/admin/dashboard/${name.replaceAll('\\', '/')}`)
-  const expected = [...compiled, ...page, 'CHANGELOG.md', 'LICENSE', 'README.md', 'package.json']
+  const docs = (await readdir(join(root, 'docs'), { recursive: true })).map(name => `docs/${name.replaceAll('\\', '/')}`).filter(name => name.endsWith('.md') || /^docs\/grafana\/.+/.test(name))
+  const expected = [...compiled, ...page, ...docs, 'CHANGELOG.md', 'LICENSE', 'README.md', 'package.json']
   t.strictSame(packed.toSorted(), expected.toSorted())
 })
 
