@@ -1,6 +1,7 @@
 import { channel, tracingChannel } from 'node:diagnostics_channel'
 import type { BypassReason, MissReason, NotStoredReason, RefusalReason, StaleReason } from './http/cache-status.ts'
 import type { InvalidationTargets } from './marks/targets.ts'
+import type { InvalidationCause } from './stats/counts.ts'
 
 /*
  * What the cache tells whoever subscribes with `node:diagnostics_channel`. Without a subscriber nothing is built. The channels are those
@@ -27,8 +28,13 @@ export interface ResponseMessage {
 
 /** Something was invalidated, or waits to be. */
 export interface InvalidationMessage {
+  /** The client that was asked, such as `app.cache`: a process may have several. */
+  readonly cache: object
   readonly targets: InvalidationTargets | 'all'
   readonly soft: boolean
+  readonly cause: InvalidationCause
+  /** The name of the event, where one has caused it. */
+  readonly event?: string
   /** Whether the store has confirmed it. */
   readonly isConfirmed: boolean
   readonly ms: number

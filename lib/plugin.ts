@@ -29,7 +29,7 @@ import { Repeater } from './route/repeat.ts'
 import { Announcer } from './route/announce.ts'
 import { kCachedRoutes, type CachedRoute } from './route/cached-routes.ts'
 import { kExchange, kTags, kTargets } from './route/exchange.ts'
-import { hooksOf, isHeadOfGet } from './route/fastify-internals.ts'
+import { hooksOf, isHeadOfGet, rootOf } from './route/fastify-internals.ts'
 import { withHardTimeout } from './route/hard-timeout.ts'
 import { RouteHooks } from './route/hooks.ts'
 import { HitSender } from './route/send-hit.ts'
@@ -109,18 +109,19 @@ async function responseCachePlugin (app: FastifyInstance, options: ResponseCache
   const explainer = new AppExplainer({ app, repeater, cache: engine, store, closed: closing.signal })
   const adviser = new Adviser({ settings, store })
   const fleet = new Fleet(store, settings, () => book.snapshot())
-  const client: Cache = new Cache(store, settings, { warmer, explainer, book, adviser, fleet })
+  const cachedRoutes: CachedRoute[] = []
+  const client: Cache = new Cache(store, settings, { warmer, explainer, book, adviser, fleet, routes: cachedRoutes })
   const attached: AttachedRoute[] = []
   const others: RouteOptions[] = []
   const shared = sharingOf(store, { ...settings, closed: closing.signal, ended: ending.signal, hot, onPublic: (route) => { adviser.sawPublic(route) } })
   const auditOf = settings.audit === undefined ? undefined : await loadAudit(settings.audit, logger)
-  const attaching: Attaching = { settings, engine, client, adviser, shared, book, ownLogger: options.logger, repeater, getHandlers: new WeakSet(), cachedUrls: new Set(), cachedRoutes: [], auditOf }
+  const attaching: Attaching = { settings, engine, client, adviser, shared, book, ownLogger: options.logger, repeater, getHandlers: new WeakSet(), cachedUrls: new Set(), cachedRoutes, auditOf }
 
   app.decorate('cache', client)
-  app.decorate(kCachedRoutes, attaching.cachedRoutes)
+  app.decorate(kCachedRoutes, cachedRoutes)
   app.decorateReply('cacheTags', addTags)
   app.decorateReply('cacheInvalidate', addTargets)
-  app.addHook('onRequest', stopExplained) // also where there is no route
+  rootOf(app).addHook('onRequest', stopExplained) // also in other scopes, and where there is no route
   app.addHook('onRoute', function (route) {
     const one = attach(this, route, attaching)
     if (one === undefined) others.push(route)
@@ -155,11 +156,13 @@ function attach (instance: FastifyInstance, route: RouteOptions, attaching: Atta
   const hasOwnHead = isHeadOnly && !isHeadOfGet(route) && !getHandlers.has(route.handler)
   const policy = config === undefined ? undefined : routePolicy(config, { url: route.url, methods, hasOwnHead }, settings)
   if (invalidates !== undefined || (policy === undefined && !methods.some((method) => SAFE_METHODS.has(method)))) {
-    keepLast(route, 'onSend', writeHooks(route, invalidates, attaching).finish)
+    const writes = writeHooks(route, invalidates, attaching)
+    keepLast(route, 'preHandler', writes.stop)
+    keepLast(route, 'onSend', writes.finish)
   }
   if (policy === undefined) return undefined
   attaching.cachedUrls.add(route.url)
-  attaching.cachedRoutes.push({ url: route.url, methods })
+  attaching.cachedRoutes.push({ url: route.url, methods, policy, ttls: settings.ttls })
   if (!isHeadOnly) {
     getHandlers.add(route.handler)
     attaching.adviser.add(policy)

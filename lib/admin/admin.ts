@@ -1,25 +1,26 @@
-import type { FastifyInstance, onRequestAsyncHookHandler, onRequestHookHandler, preHandlerAsyncHookHandler, preHandlerHookHandler } from 'fastify'
+import type { FastifyInstance, FastifyReply, FastifyRequest, HookHandlerDoneFunction } from 'fastify'
 import { AdminRequestError, AdminUnguardedError, expectedGot, InvalidOptionError } from '../errors.ts'
 import { boolean, checkOptions, type Rule } from '../options/check.ts'
 import type { Cache } from '../client/cache.ts'
+import { kCachedRoutes } from '../route/cached-routes.ts'
 import { addDashboard } from './dashboard-files.ts'
 import { addChangingRoutes } from './changing-routes.ts'
-import { PROTECTING_FIELDS, refuseCrossSite } from './protection.ts'
+import { protect, refuseCrossSite, stopWhenAnswered, withoutCors } from './protection.ts'
 import { addReadingRoutes } from './reading-routes.ts'
 import { RecentInvalidations } from './recent-invalidations.ts'
 import { validate, type Schema } from './validation.ts'
 
-/** A hook of the app that answers, or throws, for who may not see the cache. */
-export type AdminHook = onRequestHookHandler | onRequestAsyncHookHandler | preHandlerHookHandler | preHandlerAsyncHookHandler
+/** A hook of the app that answers, or throws, for who may not see the cache: with a callback, or async. One type, so that what is written in place is typed. */
+export type AdminHook = (this: FastifyInstance, request: FastifyRequest, reply: FastifyReply, done: HookHandlerDoneFunction) => unknown
 
 /** Options of `app.register(cacheAdmin, …)`. One of `onRequest`, `preHandler` and `public: true` is needed. */
 export interface AdminOptions {
   /** Where the routes are: `/admin/cache`. Default: at the root of the scope. */
   prefix?: string
   /** The guard: one hook or several. It runs for every route of the plugin, before anything else is read. */
-  onRequest?: onRequestHookHandler | onRequestAsyncHookHandler | ReadonlyArray<onRequestHookHandler | onRequestAsyncHookHandler>
+  onRequest?: AdminHook | readonly AdminHook[]
   /** The same, once the body has been read. */
-  preHandler?: preHandlerHookHandler | preHandlerAsyncHookHandler | ReadonlyArray<preHandlerHookHandler | preHandlerAsyncHookHandler>
+  preHandler?: AdminHook | readonly AdminHook[]
   /** Nobody is asked who they are. For a port that only operators reach, and for development. Default `false`. */
   public?: boolean
   /** The cache to show. Default `fastify.cache`. */
@@ -47,14 +48,14 @@ const any = (expected: string): Rule => ({ expected, accepts: () => true })
  */
 export async function cacheAdmin (app: FastifyInstance, options: AdminOptions): Promise<void> {
   const { cache, onRequest, preHandler } = checkedOptions(app, options)
-  const recent = new RecentInvalidations()
+  const recent = new RecentInvalidations(cache)
   app.addHook('onClose', async () => { recent.close() })
 
   // They hold for everything that is declared in this scope.
   app.removeAllContentTypeParsers()
   app.addContentTypeParser('application/json', { parseAs: 'string', bodyLimit: BODY_LIMIT }, app.getDefaultJsonParser('error', 'error'))
   app.setValidatorCompiler<Schema>(({ schema, httpPart = 'request' }) => (value: unknown) => {
-    return validate(schema, value, httpPart === 'body' ? { where: 'the body', isText: false } : { where: 'the query', isText: true })
+    return validate(schema, value, httpPart === 'body' ? { where: 'body', isText: false } : { where: 'query', isText: true })
   })
   app.setSerializerCompiler(() => (value) => JSON.stringify(value))
   app.setErrorHandler((error, _request, reply) => {
@@ -63,10 +64,13 @@ export async function cacheAdmin (app: FastifyInstance, options: AdminOptions): 
     void reply.code(400).send(new AdminRequestError('request', error.message))
   })
 
-  app.addHook('onRequest', async (_request, reply) => { reply.headers(PROTECTING_FIELDS) })
+  app.addHook('onRequest', protect)
   for (const hook of onRequest) app.addHook('onRequest', hook)
+  app.addHook('onRequest', stopWhenAnswered)
   app.addHook('onRequest', refuseCrossSite)
   for (const hook of preHandler) app.addHook('preHandler', hook)
+  app.addHook('preHandler', stopWhenAnswered)
+  app.addHook('onSend', withoutCors)
 
   addReadingRoutes(app, { cache, recent })
   addChangingRoutes(app, { cache })
@@ -91,5 +95,5 @@ function checkedOptions (app: FastifyInstance, options: AdminOptions) {
 }
 
 function isCache (value: unknown): value is Cache {
-  return typeof value === 'object' && value !== null && 'stats' in value && 'inspect' in value
+  return typeof value === 'object' && value !== null && 'stats' in value && 'inspect' in value && kCachedRoutes in value
 }

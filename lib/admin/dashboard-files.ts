@@ -40,9 +40,9 @@ const route = { config: { cache: false }, schema } as const
 /** The page and its files, read once, when they are registered. */
 export async function addDashboard (app: FastifyInstance): Promise<void> {
   const page = await readFile(new URL('index.html', FOLDER))
-  app.get('/', route, async ({ url }, reply) => {
-    const path = url.split('?', 1)[0]!
-    // The page names its files from where it is; without the slash that would be one level too high.
+  app.get('/', route, async ({ originalUrl }, reply) => {
+    const path = originalUrl.split('?', 1)[0]!
+    // The page names its files from where the browser has it; without the slash that would be one level too high.
     if (!path.endsWith('/')) return await reply.redirect(`./${path.slice(path.lastIndexOf('/') + 1)}/`)
     return await reply.type(TYPES['html']!).send(page)
   })

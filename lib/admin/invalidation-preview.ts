@@ -1,3 +1,4 @@
+import { setImmediate } from 'node:timers/promises'
 import { readableLabel, type ReadableLabel } from '../inspect/label-words.ts'
 import { globMatches } from '../marks/glob.ts'
 import { labelsOf, type InvalidationTargets } from '../marks/targets.ts'
@@ -21,13 +22,13 @@ const MOST_KEYS = 20
 const MOST_SCANNED = 10_000
 const MOST_MS = 2000
 const PAGE = 500
-/** Looking into an entry reads it with its body. */
-const AT_ONCE = 8
+const TURN_MS = 10
 
-/** Looks at entries until all were seen or it was enough. Invalidates nothing. Errors: `RESPONSE_CACHE_ERR_TARGET_INVALID`. */
+/** Looks at entries, not at their bodies, until all were seen or it was enough. Invalidates nothing. Errors: `RESPONSE_CACHE_ERR_TARGET_INVALID`. */
 export async function previewInvalidation (cache: Cache, { all = false, ...targets }: InvalidationTargets & { all?: boolean }): Promise<InvalidationPreview> {
   const endsAt = performance.now() + MOST_MS
-  const isHit = all ? async () => true : hitBy(cache, targets)
+  const turns = new Turns()
+  const isHit = all ? async () => true : hitBy(targets, turns)
   const found = new Set<string>()
   const scanned = new Set<string>()
   let cursor: string | undefined
@@ -36,13 +37,11 @@ export async function previewInvalidation (cache: Cache, { all = false, ...targe
     const page = await cache.entries({ limit: PAGE, ...all ? {} : narrowed(targets), cursor })
     // What is there when the call begins may be met twice.
     const met = page.entries.filter(({ key, kind }) => kind !== 'variants' && !scanned.has(key))
-    for (let at = 0; at < met.length && performance.now() < endsAt; at += AT_ONCE) {
-      const some = met.slice(at, at + AT_ONCE)
-      const hit = await Promise.all(some.map(async (entry) => entry.state !== 'invalidated' && await isHit(entry)))
-      for (const [index, { key }] of some.entries()) {
-        scanned.add(key)
-        if (hit[index] === true) found.add(key)
-      }
+    for (const entry of met) {
+      if (performance.now() >= endsAt) break
+      if (turns.isOver) await turns.next()
+      scanned.add(entry.key)
+      if (entry.state !== 'invalidated' && await isHit(entry)) found.add(entry.key)
     }
     cursor = page.cursor
     isComplete = cursor === undefined && met.every(({ key }) => scanned.has(key))
@@ -58,16 +57,30 @@ function narrowed ({ namespaces = [], patterns = [], ...others }: InvalidationTa
 }
 
 /** Whether an invalidation of these hits an entry. */
-function hitBy (cache: Cache, targets: InvalidationTargets): (entry: EntrySummary) => Promise<boolean> {
-  const { keys = [], namespaces = [], patterns = [], users = [], urls = [] } = targets
+function hitBy (targets: InvalidationTargets, turns: Turns): (entry: EntrySummary) => Promise<boolean> {
+  const { keys = [], namespaces = [], patterns = [] } = targets
   const marked = new Set(labelsOf(targets).map((label) => textOf(readableLabel(label)))) // also says what is wrong
-  return async ({ key, kind, namespace, tags: own, isPerUser }) => {
-    if (keys.includes(key) || namespaces.includes(namespace)) return true
-    if (own.some((tag) => marked.has(`tag ${tag}`)) || patterns.some((pattern) => globMatches(pattern, key))) return true
-    // What else it is found by is in the entry itself.
-    const isAsked = (keys.length > 0 && kind === 'response') || (users.length > 0 && isPerUser) || (urls.length > 0 && kind === 'response')
-    const details = isAsked ? await cache.inspect(key) : undefined
-    return details?.labels.some((label) => marked.has(textOf(label))) === true
+  return async ({ key, labels, namespace }) => {
+    if (keys.includes(key) || namespaces.includes(namespace) || labels.some((label) => marked.has(textOf(label)))) return true
+    for (const pattern of patterns) {
+      if (turns.isOver) await turns.next()
+      if (globMatches(pattern, key)) return true
+    }
+    return false
+  }
+}
+
+/** Patterns may be long and many, and keys as well: others have their turn in between. */
+class Turns {
+  #endsAt = performance.now() + TURN_MS
+
+  get isOver (): boolean {
+    return performance.now() >= this.#endsAt
+  }
+
+  async next (): Promise<void> {
+    await setImmediate()
+    this.#endsAt = performance.now() + TURN_MS
   }
 }
 

@@ -1,10 +1,11 @@
 import type { FastifyInstance } from 'fastify'
-import { kCachedRoutes } from '../route/cached-routes.ts'
+import { kCachedRoutes, type CachedRoute } from '../route/cached-routes.ts'
 import { hitRateOf, LATENCY_BOUNDS_MS, type Counts } from '../stats/counts.ts'
 import { previewOf } from './body-preview.ts'
 import type { Cache } from '../client/cache.ts'
 import type { EntryDetails } from '../inspect/summaries.ts'
 import { NoEntryError } from '../errors.ts'
+import { policyInWords } from './policy-words.ts'
 import type { RecentInvalidations } from './recent-invalidations.ts'
 import { adviceAnswer, entriesAnswer, entryAnswer, eventsAnswer, fleetAnswer, healthAnswer, namespacesAnswer, routesAnswer, statsAnswer } from './schemas.ts'
 import type { Schema } from './validation.ts'
@@ -75,7 +76,7 @@ export function addReadingRoutes (app: FastifyInstance, { cache, recent }: Shown
   app.get<{ Querystring: { last?: '1h' | '24h' } }>('/stats/fleet', { config, ...schema('What all processes have counted', fleetAnswer, FLEET_QUERY) }, async ({ query }) =>
     withRates(await cache.stats({ fleet: true, last: query.last ?? '1h' })))
   app.get('/namespaces', { config, ...schema('Entries, bytes and numbers by namespace', namespacesAnswer) }, async () => await namespacesOf(cache))
-  app.get('/routes', { config, ...schema('The cached routes, what they say, and their numbers', routesAnswer) }, async () => ({ routes: routesOf(app, cache) }))
+  app.get('/routes', { config, ...schema('The cached routes, what they say, and their numbers', routesAnswer) }, async () => ({ routes: routesOf(cache) }))
   app.get('/health', { config, ...schema('Whether the cache can do its work', healthAnswer) }, async () => await cache.health())
   app.get('/advice', { config, ...schema('Configuration that may be a mistake', adviceAnswer) }, async () => ({ advice: await cache.advice() }))
   app.get('/events', { config, ...schema('The last invalidations of this process', eventsAnswer) }, async () => ({ events: recent.latest }))
@@ -83,21 +84,21 @@ export function addReadingRoutes (app: FastifyInstance, { cache, recent }: Shown
 }
 
 function addEntryRoutes (app: FastifyInstance, cache: Cache): void {
-  app.get<{ Querystring: EntriesQuery }>('/entries', { config, ...schema('Entries, a page at a time', entriesAnswer, ENTRIES_QUERY) }, async ({ query }) =>
-    await cache.entries({ limit: 100, ...query }))
+  app.get<{ Querystring: EntriesQuery }>('/entries', { config, ...schema('Entries, a page at a time', entriesAnswer, ENTRIES_QUERY) }, async ({ query }) => {
+    const { entries, cursor } = await cache.entries({ limit: 100, ...query })
+    // Whose an entry is, and what else it is found by, is told of one that is asked for.
+    return { entries: entries.map(({ labels, ...entry }) => entry), ...cursor === undefined ? {} : { cursor } }
+  })
   app.get<{ Querystring: EntryQuery }>('/entry', { config, ...schema('One entry', entryAnswer, ENTRY_QUERY) }, async ({ query: { key, body = 0, perUser = false } }) => {
-    // Not even read before it is known whose it is.
-    const known = await cache.inspect(key)
-    if (known === undefined) throw new NoEntryError(key.slice(0, 200))
-    if (body === 0) return shown(known)
-    if (known.isPerUser && !perUser) return { ...shown(known), isBodyWithheld: true }
-    return shown(await cache.inspect(key, { body }) ?? known, { isPerUserAsked: perUser })
+    const entry = await cache.inspect(key, { body })
+    if (entry === undefined) throw new NoEntryError(key.slice(0, 200))
+    return shown(entry, { isPerUserAsked: perUser })
   })
 }
 
-function shown ({ body, ...entry }: EntryDetails, { isPerUserAsked = false } = {}) {
-  const isWithheld = entry.isPerUser && !isPerUserAsked
-  return { ...entry, ...body === undefined || isWithheld ? {} : { preview: previewOf(body) } }
+function shown ({ body, ...entry }: EntryDetails, { isPerUserAsked }: { isPerUserAsked: boolean }) {
+  if (body === undefined) return entry
+  return entry.isPerUser && !isPerUserAsked ? { ...entry, isBodyWithheld: true } : { ...entry, preview: previewOf(body) }
 }
 
 async function namespacesOf (cache: Cache) {
@@ -114,10 +115,17 @@ async function namespacesOf (cache: Cache) {
   }
 }
 
-function routesOf (app: FastifyInstance, cache: Cache) {
-  const counted = new Map(cache.stats().routes.map((route) => [route.route, withRate(route)]))
-  return (app[kCachedRoutes] ?? []).map(({ methods, url }) => {
+/** The cache may be that of another app than the one with these routes. */
+function routesOf (cache: Cache) {
+  const counted = new Map(cache.stats().routes.map((route) => [`${route.route}\n${route.namespace}`, withRate(route)]))
+  return cache[kCachedRoutes].filter(isNoTwin).map((one) => {
+    const { methods, policy: { namespace }, url } = one
     const route = `${methods.join(',')} ${url}`
-    return { route, methods, url, ...counted.get(route) }
+    return { route, methods, url, namespace, policy: policyInWords(one), ...counted.get(`${route}\n${namespace}`) }
   })
+}
+
+/** The HEAD route that Fastify adds is answered from what its GET route has stored, and counted with it. */
+function isNoTwin ({ methods, url }: CachedRoute, _at: number, all: readonly CachedRoute[]): boolean {
+  return methods.join() !== 'HEAD' || !all.some((other) => other.url === url && other.methods.includes('GET'))
 }

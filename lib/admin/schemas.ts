@@ -43,7 +43,7 @@ const COUNTS: Readonly<Record<string, Schema>> = {
 const hitRate = number('(hits + stale) / (hits + stale + misses), from 0 to 1; absent where there was no request.')
 const counts = object({ ...COUNTS, hitRate })
 const routeCounts = object({ route: text('GET /users/:id'), namespace: text('Its namespace.'), ...COUNTS, hitRate })
-const invalidations = object({ calls: number('How often.'), byKind: words('By what they name.') })
+const invalidations = object({ calls: number('How often.'), byKind: words('By what they name.'), byCause: words('By what made them: call, event or missed-events.') })
 const boundsMs = list({ type: 'number' }, 'Upper bounds of the classes of durations, in milliseconds.')
 
 const SUMMED: Readonly<Record<string, Schema>> = {
@@ -86,7 +86,12 @@ export const namespacesAnswer = object({
 })
 
 export const routesAnswer = object({
-  routes: list(object({ ...routeCounts.properties, methods: list({ type: 'string' }), url: text('Its pattern.') }))
+  routes: list(object({
+    ...routeCounts.properties,
+    methods: list({ type: 'string' }),
+    url: text('Its pattern.'),
+    policy: list(object({ about: text('ttl, key, bypass, stored, found by, stale, handler, look-up or clients.'), text: text('In words.') }), 'What the route says of how it is cached.')
+  }))
 })
 
 const SUMMARY: Readonly<Record<string, Schema>> = {
@@ -147,10 +152,11 @@ export const eventsAnswer = object({
     at: number('Milliseconds since the epoch.'),
     kinds: map(list({ type: 'string' }), 'What was named, by kind; the first 20 each.'),
     omitted: number('Names beyond those.'),
+    event: text('The name of the event that has caused it.'),
     soft: flag('Stale in place of gone.'),
     isConfirmed: flag('Whether the store has confirmed it.'),
     ms: number('How long it took.')
-  }), 'Of this process, the latest first, 100 at most.')
+  }), 'Of this cache by this process, the latest first, 100 at most.')
 })
 
 export const invalidateAnswer = object({

@@ -1,3 +1,5 @@
+import { EXIT, ReaderGone } from './exit.ts'
+
 /** A stream that text is written to. */
 export interface Written {
   readonly isTTY?: boolean
@@ -21,8 +23,13 @@ export interface Io {
 export function processIo (): Io {
   const ending = new AbortController()
   for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => { ending.abort() })
-  // Whoever reads has had enough, as `head` has: that is an end, and no fault.
-  process.stdout.on('error', () => { ending.abort() })
+  process.stdout.on('error', (fault: NodeJS.ErrnoException) => {
+    if (fault.code === 'EPIPE') return ending.abort(new ReaderGone())
+    process.stderr.write(`error: the result cannot be written: ${fault.message}\n`)
+    process.exitCode = EXIT.failed
+    ending.abort(fault)
+  })
+  process.stderr.on('error', () => {}) // there is nobody to tell
   const { stdout, stderr, stdin, env } = process
   return { stdout, stderr, stdin, env, signal: ending.signal }
 }

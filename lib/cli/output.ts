@@ -1,7 +1,7 @@
 import Table from 'cli-table3'
 import type { Io } from './io.ts'
-import { printable, printableJson, withoutSecrets } from './printable.ts'
-import { styleFor, type Mood, type Style } from './style.ts'
+import { printable, printableJson, printableLines, withoutSecrets } from './printable.ts'
+import { isDrawable, styleFor, type Mood, type Style } from './style.ts'
 
 /** A column: its head, and `right` for numbers. */
 export type Column = string | { readonly head: string, readonly align: 'right' }
@@ -34,8 +34,14 @@ export class Output {
     this.style = styleFor(io.stdout, io.env)
   }
 
+  /** That can be drawn on. */
   get isTerminal (): boolean {
-    return this.#io.stdout.isTTY === true
+    return isDrawable(this.#io.stdout, this.#io.env)
+  }
+
+  /** For texts of servers among results. */
+  withoutSecrets (text: string): string {
+    return withoutSecrets(text, this.#secrets)
   }
 
   /** The result: JSON or, for people, what `show` writes. */
@@ -77,16 +83,25 @@ export class Output {
   }
 
   error (text: string): void {
-    this.#io.stderr.write(`${styleFor(this.#io.stderr, this.#io.env)('bad', 'error:')} ${this.#told(text)}\n`)
+    this.#fail(this.#told(text))
   }
 
-  /** A terminal begins at its top again. */
+  /** What the command line itself has to say, which is no text of a server. */
+  refuse (text: string): void {
+    this.#fail(printableLines(withoutSecrets(text, [])))
+  }
+
+  /** A terminal begins at its top again. What had gone out of sight at its top stays there. */
   clear (): void {
-    if (this.isTerminal && !this.isJson) this.#io.stdout.write('\x1b[H\x1b[2J\x1b[3J')
+    if (this.isTerminal && !this.isJson) this.#io.stdout.write('\x1b[2J\x1b[H')
   }
 
   #told (text: string): string {
-    return text.split('\n').map((line) => printable(withoutSecrets(line, this.#secrets))).join('\n')
+    return printableLines(this.withoutSecrets(text))
+  }
+
+  #fail (text: string): void {
+    this.#io.stderr.write(`${styleFor(this.#io.stderr, this.#io.env)('bad', 'error:')} ${text}\n`)
   }
 
   #draw (rows: readonly Row[], options: { head?: string[], colAligns?: Array<'left' | 'right'> }): void {

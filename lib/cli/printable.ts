@@ -28,11 +28,19 @@ function hex (code: number, digits: number): string {
   return code.toString(16).padStart(digits, '0')
 }
 
-const CREDENTIALS_IN_URL = /:\/\/[^/\s@]*@/g
+/** To the last `@`: passwords that are not encoded may have one. */
+const CREDENTIALS_IN_URL = /:\/\/[^/?#\s]*@/g
 const HIDDEN = '***'
+/** Shorter secrets are parts of words, and the shortest are words, that have nothing to do with them: what is hidden of these would give them away. */
+const [LEAST_HIDDEN, LEAST_HIDDEN_ANYWHERE] = [4, 8]
 
 /** The text without passwords: those that are known, and what stands before the `@` of a URL. */
 export function withoutSecrets (text: string, secrets: readonly string[]): string {
-  const known = secrets.filter((secret) => secret !== '').sort((a, b) => b.length - a.length)
-  return known.reduce((shown, secret) => shown.replaceAll(secret, HIDDEN), text).replace(CREDENTIALS_IN_URL, `://${HIDDEN}@`)
+  const known = secrets.filter((secret) => secret.length >= LEAST_HIDDEN).sort((a, b) => b.length - a.length)
+  return known.reduce((shown, secret) => shown.replace(patternOf(secret), HIDDEN), text).replace(CREDENTIALS_IN_URL, `://${HIDDEN}@`)
+}
+
+function patternOf (secret: string): RegExp {
+  const literal = secret.replace(/[\\^$.*+?()[\]{}|/]/g, '\\$&')
+  return new RegExp(secret.length < LEAST_HIDDEN_ANYWHERE ? `(?<![\\p{L}\\p{N}_])${literal}(?![\\p{L}\\p{N}_])` : literal, 'gu')
 }

@@ -27,6 +27,7 @@ export function programFor (perform: Perform): Command {
     .option('--redis <url>', 'the Redis of the cache: redis://HOST:6379, rediss:// for TLS (environment: REDIS_URL)')
     .option('--prefix <prefix>', 'what its keys begin with, as the option prefix of the app (environment: CACHE_PREFIX; default: cache)')
     .option('--cluster', 'that Redis is one of a Cluster')
+    .option('--sentinel <name>', 'that Redis is a Sentinel, which has this name for the master: host and port are its own, all else is that of the master')
     .option('--secret-file <file>', 'secrets that entries are signed with, one a line, for an app with integrity')
     .option('--admin <url>', 'the admin routes of the app: https://HOST/admin/cache (environment: CACHE_ADMIN_URL)')
     .option('--admin-header <field>', 'sent to them, such as \'authorization: Bearer …\'; several times for several (environment: CACHE_ADMIN_HEADER, for one)', several)

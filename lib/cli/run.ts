@@ -1,11 +1,12 @@
 import { CommanderError, type Command } from 'commander'
 import type { Perform } from './context.ts'
-import { CommandError, EXIT, UsageError } from './exit.ts'
+import { CommandError, EXIT, ReaderGone, UsageError } from './exit.ts'
 import type { Io } from './io.ts'
 import { Output } from './output.ts'
-import { placesOf, secretsOf, type CommonOptions } from './places.ts'
+import { placesOf, type CommonOptions } from './places.ts'
 import { printableLines, withoutSecrets } from './printable.ts'
 import { programFor } from './program.ts'
+import { secretsOf } from './secrets.ts'
 import { faultText, redisFaultMeans } from './sources/redis-fault.ts'
 
 /** Runs the command line. Gives back what the process is to end with, see `EXIT`. Never rejects. */
@@ -41,10 +42,10 @@ function prepared (program: Command, { stdout, stderr }: Io): Command {
 
 function told (fault: unknown, output: Output, { signal }: Io): number {
   if (fault instanceof CommanderError) return fault.exitCode === 0 ? EXIT.ok : EXIT.wrongUse // it has said it
-  if (signal.aborted) return EXIT.interrupted
+  if (signal.aborted) return signal.reason instanceof ReaderGone ? EXIT.ok : EXIT.interrupted
   const text = faultText(fault)
   if (fault instanceof UsageError || isWrongOption(fault)) {
-    output.error(text)
+    output.refuse(text)
     return EXIT.wrongUse
   }
   output.error(fault instanceof CommandError ? text : `${text} ${redisFaultMeans(text)}`.trim())

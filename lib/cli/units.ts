@@ -51,7 +51,9 @@ export function timeOfDay (at: number): string {
   return new Date(at).toLocaleTimeString('en-GB')
 }
 
+/** An entry may say anything. */
 export function moment (at: number): string {
+  if (Number.isNaN(new Date(at).getTime())) return NONE
   return new Date(at).toISOString().replace('T', ' ').replace(/\.\d+Z$/, ' UTC')
 }
 

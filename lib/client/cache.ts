@@ -3,7 +3,9 @@ import type { Advice } from '../advice/advice.ts'
 import { NotExplainedError } from '../errors.ts'
 import { FunctionNames, wrapFunction, type Settled, type WrapOptions, type WrappedFunction } from '../functions/wrap.ts'
 import type { CacheSettings } from '../options/resolve.ts'
+import { kCachedRoutes, type CachedRoute } from '../route/cached-routes.ts'
 import type { FleetStats } from '../stats/fleet-stats.ts'
+import { kTime, type Timed } from '../stats/route-counters.ts'
 import type { CountedStats, StatsBook } from '../stats/stats-book.ts'
 import type { GuardedStore } from '../store/guarded-store.ts'
 import type { MemoryStats } from '../store/store.ts'
@@ -33,6 +35,8 @@ export interface CacheParts {
   /** Without an app there is none. */
   readonly explainer?: Explainer
   readonly book: StatsBook
+  /** Of the app; more may come until it is ready. Default: none. */
+  readonly routes?: readonly CachedRoute[]
 }
 
 /**
@@ -51,8 +55,10 @@ export class Cache extends ValueClient {
   readonly #functions = new FunctionNames()
   readonly #book: StatsBook
   readonly #fleet: Fleet
+  /** Not for users: admin routes may be those of another app. */
+  readonly [kCachedRoutes]: readonly CachedRoute[]
 
-  constructor (store: GuardedStore, settings: CacheSettings, { warmer, adviser, fleet, explainer, book }: CacheParts) {
+  constructor (store: GuardedStore, settings: CacheSettings, { warmer, adviser, fleet, explainer, book, routes = [] }: CacheParts) {
     super(store, settings, book)
     this.#store = store
     this.#settings = settings
@@ -61,6 +67,7 @@ export class Cache extends ValueClient {
     this.#explainer = explainer
     this.#book = book
     this.#fleet = fleet
+    this[kCachedRoutes] = routes
   }
 
   /**
@@ -93,6 +100,11 @@ export class Cache extends ValueClient {
     if (options !== undefined) return this.#fleetStats(options)
     const memory = this.#store.memoryStats()
     return { ...this.#book.snapshot(), store: this.#store.stats(), ...memory === undefined ? {} : { memory } }
+  }
+
+  /** For metrics, which want each duration and not its class alone. */
+  [kTime] (hear: Timed): () => void {
+    return this.#book.time(hear)
   }
 
   async #fleetStats (options: FleetStatsOptions): Promise<FleetStats> {

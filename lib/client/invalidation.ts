@@ -1,6 +1,6 @@
 import { invalidations, marking, type InvalidationMessage } from '../channels.ts'
 import { ClosedError } from '../errors.ts'
-import { InvalidationEvents, type EventTargets } from '../events/invalidation-events.ts'
+import { InvalidationEvents, type EventInvalidation, type EventTargets } from '../events/invalidation-events.ts'
 import { ALL } from '../marks/labels.ts'
 import { labelsOf, type Invalidated, type InvalidateOptions, type InvalidationTargets, type OneOrMore } from '../marks/targets.ts'
 import { boolean, checkOptions } from '../options/check.ts'
@@ -24,6 +24,8 @@ export class InvalidationClient implements AsyncDisposable {
     this.#events = new InvalidationEvents({
       log: settings.enabled ? store.events : undefined,
       mark: async (labels) => { if (settings.enabled) await store.mark('hard', labels) },
+      onInvalidated: (what) => { this.#countEvent(what) },
+      isFirst: (id) => isFirstToTell(store, id),
       logger: settings.logger
     })
   }
@@ -78,22 +80,33 @@ export class InvalidationClient implements AsyncDisposable {
   }
 
   async #mark (labels: readonly string[], targets: InvalidationTargets | 'all', { soft = false }: InvalidateOptions): Promise<Invalidated> {
-    if (this.#settings.enabled) await this.#told({ targets, soft, labels }, () => this.#store.mark(soft ? 'soft' : 'hard', labels))
+    if (this.#settings.enabled) await this.#counted({ targets, soft, labels }, () => this.#store.mark(soft ? 'soft' : 'hard', labels))
     return { ...targets === 'all' ? {} : targets, soft }
   }
 
-  async #told ({ targets, soft, labels }: Pick<InvalidationMessage, 'targets' | 'soft'> & { labels: readonly string[] }, mark: () => Promise<void>): Promise<void> {
-    this.#book.invalidated(targets)
+  async #counted ({ targets, soft, labels }: Pick<InvalidationMessage, 'targets' | 'soft'> & { labels: readonly string[] }, mark: () => Promise<void>): Promise<void> {
+    this.#book.invalidated(targets, 'call')
     const beganAt = performance.now()
     let isConfirmed = false
     try {
       await (marking.hasSubscribers ? marking.tracePromise(mark, { targets, soft }) : mark())
       isConfirmed = true
     } finally {
-      const ms = performance.now() - beganAt
-      if (invalidations.hasSubscribers) invalidations.publish({ targets, soft, isConfirmed, ms } satisfies InvalidationMessage)
-      this.#settings.logger.info({ cache: { outcome: 'invalidated', targets: shortened(targets), soft, labels: labels.length, isConfirmed, ms } }, isConfirmed ? 'cache invalidated' : 'cache invalidation waits for the store')
+      this.#tell({ targets, soft, cause: 'call', isConfirmed, ms: performance.now() - beganAt }, labels.length)
     }
+  }
+
+  #countEvent ({ event, labels, ...what }: EventInvalidation): void {
+    if (!this.#settings.enabled) return
+    const cause = event === undefined ? 'missed-events' : 'event'
+    this.#book.invalidated(what.targets, cause)
+    this.#tell({ ...what, soft: false, cause, ...event === undefined ? {} : { event } }, labels)
+  }
+
+  #tell (message: Omit<InvalidationMessage, 'cache'>, labels: number): void {
+    if (invalidations.hasSubscribers) invalidations.publish({ cache: this, ...message } satisfies InvalidationMessage)
+    const { targets, isConfirmed } = message
+    this.#settings.logger.info({ cache: { outcome: 'invalidated', ...message, targets: shortened(targets), labels } }, isConfirmed ? 'cache invalidated' : 'cache invalidation waits for the store')
   }
 
   /**
@@ -168,3 +181,14 @@ function shortened (targets: InvalidationTargets | 'all'): unknown {
 }
 
 const LOGGED = 10
+
+/** So long those that handle an event later than others know that it was told. */
+const TOLD_MS = 60_000
+
+/** Of all processes that handle an event, the one that gets its lease tells of it. */
+async function isFirstToTell ({ leases }: GuardedStore, id: string): Promise<boolean> {
+  const answer = await leases.acquire(`event:${id}`, { leaseMs: 2000, waitMs: 5000 })
+  if (answer.outcome !== 'granted') return false
+  await answer.lease.release('stored', { restMs: TOLD_MS })
+  return true
+}

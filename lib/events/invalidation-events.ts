@@ -2,7 +2,7 @@ import { inTime } from '../deadline.ts'
 import { expectedGot, InvalidTargetError } from '../errors.ts'
 import type { Logger } from '../logger.ts'
 import { ALL } from '../marks/labels.ts'
-import { labelsOf, type InvalidationTargets } from '../marks/targets.ts'
+import { labelsOf, mergeTargets, type InvalidationTargets } from '../marks/targets.ts'
 import { backOff } from '../backoff.ts'
 import { LocalEventLog, type EventListener, type EventLog, type EventMessage, type Following } from './event-log.ts'
 
@@ -11,11 +11,27 @@ type Nothing = undefined | null | void
 /** What an event invalidates: targets, or nothing. `data` comes from outside: whoever may write to Redis may have written it. */
 export type EventTargets<Data = unknown> = (data: Data) => InvalidationTargets | Nothing | Promise<InvalidationTargets | Nothing>
 
+/** What an event, or that some may have been missed, has invalidated. */
+export interface EventInvalidation {
+  /** Its name; undefined where events may have been missed. */
+  readonly event: string | undefined
+  readonly targets: InvalidationTargets | 'all'
+  /** How many. */
+  readonly labels: number
+  /** Whether the store has confirmed it. */
+  readonly isConfirmed: boolean
+  readonly ms: number
+}
+
 export interface InvalidationEventsOptions {
   /** Default: there are no other processes. */
   readonly log?: EventLog | undefined
   /** Marks labels hard. Rejects when that is not confirmed. */
   readonly mark: (labels: readonly string[]) => Promise<void>
+  /** Hears what was invalidated, in one process of all that handle the event. Default: nobody does. */
+  readonly onInvalidated?: (what: EventInvalidation) => void
+  /** Whether this process is the first of all to ask this about a message. Default: it is. */
+  readonly isFirst?: (id: string) => Promise<boolean>
   /** Without `error`, faults of handlers are warnings. */
   readonly logger: Logger & { error?: (details: object, message: string) => void }
   /** How long one handler may take, in milliseconds. */
@@ -26,9 +42,21 @@ interface Event {
   readonly id?: string
   readonly name: string
   readonly data: unknown
+  /** The process that has published it has counted what it invalidates. */
+  readonly isCounted?: boolean
+}
+
+/** What the handlers of an event name. */
+interface Named {
+  readonly event: Event
+  readonly targets: readonly InvalidationTargets[]
+  readonly labels: readonly string[]
 }
 
 const HANDLER_MS = 10_000
+const MOST_TRIES = 5
+/** The member of a message that says that what it invalidates is counted. */
+const COUNTED = ',"counted":true}'
 /** Labels in one call, which has a deadline however many there are. */
 const MARKED_AT_ONCE = 1000
 const LONGEST_TEXT = 200
@@ -39,6 +67,9 @@ const LONGEST_TEXT = 200
  *
  * An event from the log is handled once its marks are confirmed. Until then it is tried again, for ever: nothing that was announced
  * is served as fresh because Redis was away for a moment.
+ *
+ * What an event invalidates is told once for all processes: by the one that publishes, if its own handlers name something, which its message
+ * says; else by the first of those that have handled it.
  */
 export class InvalidationEvents {
   readonly #log: EventLog
@@ -79,10 +110,14 @@ export class InvalidationEvents {
     const json = toJson(event, data)
     // What others will get: a Date is a text here as well.
     const { data: told } = JSON.parse(json) as { data: unknown }
+    const named = await this.#namedFor({ name: event, data: told })
     // Marked first: the log leaves out what this process has appended, whether or not it learns that it was.
-    const marked = this.#mark(await this.#labelsFor({ name: event, data: told }))
-    await marked.catch(() => {}) // the others are to hear of the event all the same; it is thrown below
-    await this.#log.append(json)
+    const beganAt = performance.now()
+    const marked = this.#mark(named.labels)
+    // The others are to hear of the event all the same; a fault is thrown below.
+    const isConfirmed = await marked.then(() => true, () => false)
+    this.#told(named, { isConfirmed, ms: performance.now() - beganAt })
+    await this.#log.append(named.labels.length === 0 ? json : `${json.slice(0, -1)}${COUNTED}`)
     await marked
   }
 
@@ -98,12 +133,19 @@ export class InvalidationEvents {
 
   readonly #listener: EventListener = {
     onMessages: async (messages) => {
-      const labels = await Promise.all(messages.map(async (message) => await this.#labelsOfMessage(message)))
-      await this.#markAtLast(labels.flat())
+      const all = (await Promise.all(messages.map(async (message) => await this.#namedByMessage(message)))).filter((named) => named !== undefined)
+      const beganAt = performance.now()
+      await this.#markAtLast(all.flatMap(({ labels }) => labels))
+      const ms = performance.now() - beganAt
+      // Later events do not wait for that.
+      for (const named of all) if (named.labels.length > 0) void this.#tellIfFirst(named, ms)
     },
     onGap: async () => {
       this.#options.logger.warn({ cache: { state: 'events-missed' } }, 'events may have been lost: everything is invalidated')
+      const beganAt = performance.now()
       await this.#markAtLast([ALL])
+      // Each process that has missed events does this for itself.
+      this.#options.onInvalidated?.({ event: undefined, targets: 'all', labels: 1, isConfirmed: true, ms: performance.now() - beganAt })
     },
     onLost: (fault) => {
       this.#isLost = true
@@ -115,28 +157,47 @@ export class InvalidationEvents {
     }
   }
 
-  async #labelsOfMessage (message: EventMessage): Promise<string[]> {
+  /** Never rejects. A process that cannot find out whether it is the first does not tell. */
+  async #tellIfFirst (named: Named, ms: number): Promise<void> {
+    const { id = '', isCounted } = named.event
+    const { isFirst = async () => true } = this.#options
+    if (isCounted === true) return
+    for (let tries = 0; tries < MOST_TRIES && !this.#closing.signal.aborted; tries++) {
+      try {
+        if (await isFirst(id)) this.#told(named, { isConfirmed: true, ms })
+        return
+      } catch {
+        await backOff(tries, this.#closing.signal)
+      }
+    }
+  }
+
+  #told ({ event, targets, labels }: Named, done: Pick<EventInvalidation, 'isConfirmed' | 'ms'>): void {
+    if (labels.length > 0) this.#options.onInvalidated?.({ event: event.name, targets: mergeTargets(targets), labels: labels.length, ...done })
+  }
+
+  async #namedByMessage (message: EventMessage): Promise<Named | undefined> {
     const event = parse(message)
-    if (typeof event !== 'string') return await this.#labelsFor(event)
+    if (typeof event !== 'string') return await this.#namedFor(event)
     this.#options.logger.warn({ cache: { id: message.id, text: cut(message.json ?? '') } }, `an event was dropped: ${event}`)
-    return []
+    return undefined
   }
 
   /** What all handlers of an event name. One that fails takes nothing from the others. */
-  async #labelsFor (event: Event): Promise<string[]> {
+  async #namedFor (event: Event): Promise<Named> {
     const handlers = [...this.#handlers.get(event.name) ?? []]
-    const labels = await Promise.all(handlers.map(async (handler) => {
+    const named = await Promise.all(handlers.map(async (handler) => {
       try {
         // One handler that hangs must not keep all later events waiting. What it was registered for says what data it takes.
         const answer = Promise.resolve(handler(event.data as never))
-        const targets: unknown = await inTime(this.#options.handlerMs ?? HANDLER_MS, answer, { idle: true })
-        return targets === undefined || targets === null ? [] : labelsOf(targets, `what the handler of event "${event.name}" gives`)
+        const targets = await inTime(this.#options.handlerMs ?? HANDLER_MS, answer, { idle: true })
+        return targets === undefined || targets === null ? [] : [{ targets, labels: labelsOf(targets, `what the handler of event "${event.name}" gives`) }]
       } catch (fault) {
         this.#handlerFailed(event, fault)
         return []
       }
     }))
-    return labels.flat()
+    return { event, targets: named.flat().map(({ targets }) => targets), labels: [...new Set(named.flat().flatMap(({ labels }) => labels))] }
   }
 
   #handlerFailed ({ id, name }: Event, fault: unknown): void {
@@ -192,7 +253,7 @@ function toJson (event: string, data: unknown): string {
 /** The event, or what is wrong with the message. */
 function parse ({ id, json }: EventMessage): Event | string {
   if (json === undefined) return 'expected a field "json"'
-  let message: { event?: unknown, data?: unknown } | null
+  let message: { event?: unknown, data?: unknown, counted?: unknown } | null
   try {
     message = JSON.parse(json) as typeof message
   } catch {
@@ -200,7 +261,7 @@ function parse ({ id, json }: EventMessage): Event | string {
   }
   const name = message?.event
   if (typeof name !== 'string' || name === '') return 'expected an object with "event", a text of at least one character'
-  return { id, name, data: message!.data }
+  return { id, name, data: message!.data, isCounted: message!.counted === true }
 }
 
 function cut (text: string): string {

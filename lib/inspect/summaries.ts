@@ -27,7 +27,9 @@ export interface EntrySummary {
   /** Of responses. */
   readonly status?: number
   readonly tags: string[]
-  /** Made for one user, or one role: see `varyByUser`. */
+  /** What an invalidation finds it by, besides its key. */
+  readonly labels: ReadableLabel[]
+  /** Made for one user or role (`varyByUser`), or for who sends one credential (`varyByHeaders`) or one value of a cookie (`varyByCookies`). Of an own `key` nobody knows. */
   readonly isPerUser: boolean
 }
 
@@ -35,8 +37,6 @@ export interface EntrySummary {
 export interface EntryDetails extends EntrySummary {
   /** Of responses: what a hit repeats. */
   readonly headers?: HeaderField[]
-  /** What an invalidation finds it by, besides its key. */
-  readonly labels: ReadableLabel[]
   /** What `invalidateUser` finds it by. */
   readonly user?: string
   /** Seconds since it was made, in fractions. */
@@ -71,6 +71,7 @@ export function summaryOf ({ id, header, bodyBytes, ttlMs }: PagedEntry, judging
     ...header.kind === 'response' ? { freshFor: freshFor(id, header, judging), status: header.status } : {},
     bytes: bodyBytes,
     tags: header.labels.filter((label) => label.startsWith('t:')).map((label) => label.slice(2)),
+    labels: header.labels.map(readableLabel),
     isPerUser: isPerUser(header)
   }
 }
@@ -82,7 +83,6 @@ export function detailsOf (entry: PagedEntry, judging: Judging): EntryDetails {
   const user = header.labels.find((label) => label.startsWith('u:'))
   return {
     ...summaryOf(entry, judging),
-    labels: header.labels.map(readableLabel),
     ...user === undefined ? {} : { user: user.slice(2) },
     age: Math.max(0, judging.now - header.storedAt + (header.kind === 'response' ? header.ageMs : 0)) / 1000,
     ...header.kind === 'response' ? responseDetails(header) : {},

@@ -26,6 +26,15 @@ export interface Invalidated extends InvalidationTargets {
 
 export type OneOrMore<T> = T | readonly T[]
 
+/** All of what several mean. */
+export function mergeTargets (all: readonly InvalidationTargets[]): InvalidationTargets {
+  const lists: Record<string, unknown[]> = {}
+  for (const targets of all) {
+    for (const [kind, list] of Object.entries(targets) as Array<[string, readonly unknown[] | undefined]>) (lists[kind] ??= []).push(...list ?? [])
+  }
+  return lists as InvalidationTargets
+}
+
 const KINDS: { readonly [Kind in keyof Required<InvalidationTargets>]: (target: string) => string | readonly string[] } = {
   keys: keyLabel,
   tags: tagLabel,

@@ -1,5 +1,6 @@
 import type { CacheStats } from '../client/cache.ts'
 import { addCounts, type RouteStats } from '../stats/counts.ts'
+import type { kTime, Timed } from '../stats/route-counters.ts'
 
 /** What metrics are made of. */
 export type ObservedStats = Pick<CacheStats, 'routes' | 'invalidations' | 'store' | 'memory'>
@@ -7,6 +8,8 @@ export type ObservedStats = Pick<CacheStats, 'routes' | 'invalidations' | 'store
 /** A cache, as far as metrics go. */
 export interface ObservedCache {
   stats (): ObservedStats
+  /** Where it is missing, no durations are heard of. */
+  [kTime]? (hear: Timed): () => void
 }
 
 /** A series for each route and each word is kept by whoever reads them, so there is an end to that. */

@@ -1,39 +1,37 @@
 import { metrics, type Attributes, type BatchObservableCallback, type Histogram, type Meter, type Observable } from '@opentelemetry/api'
-import { subscribe, unsubscribe } from 'node:diagnostics_channel'
-import { responses, type ResponseMessage } from '../channels.ts'
 import { LATENCY_BOUNDS_MS } from '../stats/counts.ts'
+import { kTime, type Source, type Timed } from '../stats/route-counters.ts'
 import { boundedRoutes, OTHER, type ObservedCache } from './observed.ts'
-import { DURATION, labelsOf, METRICS, type Labels, type Source } from './readings.ts'
+import { DURATION, labelsOf, METRICS, type Labels } from './readings.ts'
 
 const NAME = 'response_cache'
-
-/** What a response came from, for those that are timed. */
-const SOURCE_OF: Readonly<Partial<Record<ResponseMessage['outcome'], Source>>> = { hit: 'cached', stale: 'cached', miss: 'uncached', revalidated: 'uncached' }
 
 /**
  * Tells the numbers of a cache to OpenTelemetry: those of `cache.stats()` when they are collected, and how long each request took when it
  * is answered. `meter`: default that of the global meter provider for `fastify-response-cache`; set the provider before. Gives back what ends it.
  */
 export function recordMetrics (cache: ObservedCache, meter: Meter = metrics.getMeter('fastify-response-cache')): () => void {
-  const endNumbers = observeNumbers(cache, meter)
-  const endDurations = recordDurations(cache, meter.createHistogram(`${NAME}.${DURATION.name}`, {
+  const durations = new RecordedDurations(cache, meter.createHistogram(`${NAME}.${DURATION.name}`, {
     description: DURATION.help,
     unit: DURATION.unit,
     advice: { explicitBucketBoundaries: LATENCY_BOUNDS_MS.map((bound) => bound / 1000) }
   }))
+  const endNumbers = observeNumbers(cache, meter, () => { durations.record() })
   return () => {
     endNumbers()
-    endDurations()
+    durations.end()
   }
 }
 
-function observeNumbers (cache: ObservedCache, meter: Meter): () => void {
+/** `onCollect`: callbacks come before what is recorded is collected. */
+function observeNumbers (cache: ObservedCache, meter: Meter, onCollect: () => void): () => void {
   const observed = METRICS.map((metric) => {
     const options = { description: metric.help, unit: metric.unit }
     const name = `${NAME}.${metric.name}`
     return { metric, instrument: metric.type === 'counter' ? meter.createObservableCounter(name, options) : meter.createObservableUpDownCounter(name, options) }
   })
   const collect: BatchObservableCallback = (result) => {
+    onCollect()
     const stats = cache.stats()
     const bounded = { ...stats, routes: boundedRoutes(stats.routes) }
     for (const { metric, instrument } of observed) for (const { labels, value } of metric.read(bounded)) if (isTold(labels, value)) result.observe(instrument, value, labels)
@@ -48,41 +46,59 @@ function isTold ({ route }: Labels, value: number): boolean {
   return value !== 0 || route === undefined
 }
 
-function recordDurations (cache: ObservedCache, histogram: Histogram): () => void {
-  const known = new RouteAttributes(cache)
-  const record = (message: unknown): void => {
-    const { outcome, ms, ...about } = message as ResponseMessage // the channel has only these
-    const source = SOURCE_OF[outcome]
-    const attributes = source === undefined ? undefined : known.of(about)?.[source]
-    if (attributes !== undefined) histogram.record(ms / 1000, attributes)
+/** So many durations are recorded in one go: the SDK takes several times as long for one that comes between other work. */
+const AT_ONCE = 256
+
+/** Records the durations of a cache, those of some requests at a time. What is collected has all of them. */
+class RecordedDurations {
+  readonly #histogram: Histogram
+  readonly #attributes: RouteAttributes
+  readonly #stopHearing: (() => void) | undefined
+  #waiting: Array<{ readonly seconds: number, readonly attributes: Attributes }> = []
+
+  constructor (cache: ObservedCache, histogram: Histogram) {
+    this.#histogram = histogram
+    this.#attributes = new RouteAttributes(cache)
+    this.#stopHearing = cache[kTime]?.((route, source, ms) => {
+      this.#waiting.push({ seconds: ms / 1000, attributes: this.#attributes.of(route)[source] })
+      // Not while a request is answered.
+      if (this.#waiting.length === AT_ONCE) setImmediate(() => { this.record() })
+    })
   }
-  subscribe(responses.name, record)
-  return () => { unsubscribe(responses.name, record) }
+
+  record (): void {
+    const waiting = this.#waiting
+    this.#waiting = []
+    for (const { seconds, attributes } of waiting) this.#histogram.record(seconds, attributes)
+  }
+
+  end (): void {
+    this.#stopHearing?.()
+    this.record()
+  }
 }
 
 type BySource = Readonly<Record<Source, Attributes>>
+type Route = Parameters<Timed>[0]
 
-/** The attributes of the routes of one cache. The channel tells of those of all caches in the process. */
+/** The attributes of the routes of a cache, made once. */
 class RouteAttributes {
   readonly #cache: ObservedCache
-  /** `undefined`: a route of another cache. As many as the process has routes. */
-  readonly #known = new Map<string, BySource | undefined>()
+  readonly #known = new Map<Route, BySource>()
 
   constructor (cache: ObservedCache) {
     this.#cache = cache
   }
 
-  of ({ route, namespace }: Pick<ResponseMessage, 'route' | 'namespace'>): BySource | undefined {
-    const name = `${route}\n${namespace}`
-    if (!this.#known.has(name)) this.#known.set(name, this.#find(route, namespace))
-    return this.#known.get(name)
+  of (route: Route): BySource {
+    let known = this.#known.get(route)
+    if (known === undefined) this.#known.set(route, known = this.#make(route))
+    return known
   }
 
-  #find (route: string, namespace: string): BySource | undefined {
-    const { routes } = this.#cache.stats()
-    const isIt = (one: { route: string, namespace: string }): boolean => one.route === route && one.namespace === namespace
-    if (!routes.some(isIt)) return undefined
-    const labels = labelsOf(boundedRoutes(routes).find(isIt) ?? { route: OTHER, namespace: OTHER })
+  #make ({ route, namespace }: Route): BySource {
+    const isIt = (one: Route): boolean => one.route === route && one.namespace === namespace
+    const labels = labelsOf(boundedRoutes(this.#cache.stats().routes).find(isIt) ?? { route: OTHER, namespace: OTHER })
     return { cached: { ...labels, source: 'cached' }, uncached: { ...labels, source: 'uncached' } }
   }
 }

@@ -1,4 +1,5 @@
-import type { ByWord, Latency, RouteStats } from '../stats/counts.ts'
+import type { ByWord, InvalidationCause, Latency, RouteStats } from '../stats/counts.ts'
+import type { Source } from '../stats/route-counters.ts'
 import type { BreakerState } from '../store/breaker.ts'
 import type { ObservedStats } from './observed.ts'
 
@@ -25,8 +26,7 @@ export interface Metric {
 /** How long requests took. */
 export const DURATION = { name: 'duration_seconds', unit: 's', help: 'From the look-up until the response was given to be sent, of responses from the cache and of those of handlers' } as const
 
-export const SOURCES = ['cached', 'uncached'] as const
-export type Source = typeof SOURCES[number]
+export const SOURCES: readonly Source[] = ['cached', 'uncached']
 
 /** The durations of each route, by where the response came from. */
 export function durationsOf ({ routes }: ObservedStats): ReadonlyArray<{ readonly labels: Labels, readonly latency: Latency }> {
@@ -62,16 +62,20 @@ const ofStore: readonly Metric[] = [
   { name: 'store.state', unit: '{process}', type: 'gauge', help: 'Whether the store is asked: 1 for the state of the moment, open while it is left alone because it fails', read: ({ store }) => [...statesOf('read', store.read), ...statesOf('write', store.write)] }
 ]
 
+/** There from the beginning, like hits and misses. */
+const NO_CAUSES: Readonly<Record<InvalidationCause, number>> = { call: 0, event: 0, 'missed-events': 0 }
+
 /** Everything but the durations. */
 export const METRICS: readonly Metric[] = [
   ...ofRoutes,
   { name: 'invalidations', unit: '{call}', type: 'counter', help: 'Invalidations by this process, by what they name; one that names things of two kinds counts for both', read: ({ invalidations }) => Object.entries(invalidations.byKind).map(([kind, value]) => ({ labels: { kind }, value })) },
+  { name: 'invalidation_causes', unit: '{call}', type: 'counter', help: 'Invalidations by this process, by what made them; what an event invalidates is counted by one process of all that handle it', read: ({ invalidations }) => Object.entries({ ...NO_CAUSES, ...invalidations.byCause }).map(([cause, value]) => ({ labels: { cause }, value })) },
   ...ofMemory,
   ...ofStore
 ]
 
 /** The labels that metrics have of themselves. */
-export const OWN_LABELS: readonly string[] = ['route', 'namespace', 'outcome', 'reason', 'source', 'kind', 'direction', 'state']
+export const OWN_LABELS: readonly string[] = ['route', 'namespace', 'outcome', 'reason', 'source', 'kind', 'cause', 'direction', 'state']
 
 export function labelsOf ({ route, namespace }: Pick<RouteStats, 'route' | 'namespace'>): { readonly route: string, readonly namespace: string } {
   return { route, namespace }

@@ -32,6 +32,11 @@ function suggestion (name: string, known: string[]): string {
   return `Known are: ${known.join(', ')}.`
 }
 
+/** What was given; an option that is undefined is left out. */
+export function saidOf (given: object): Array<[name: string, value: unknown]> {
+  return Object.entries(given).filter(([, value]) => value !== undefined)
+}
+
 export function isPlainObject (value: unknown): value is Record<string, unknown> {
   return typeof value === 'object' && value !== null && !Array.isArray(value)
 }
@@ -52,6 +57,11 @@ export const timerDuration: Rule = {
 }
 export const object: Rule = { expected: 'an object', accepts: isPlainObject }
 
+/** Whose options are checked one by one, by others. */
+export function objectSuchAs (example: string): Rule {
+  return { expected: `an object such as ${example}`, accepts: isPlainObject }
+}
+
 export const positiveInteger: Rule = {
   expected: 'a whole number above 0',
   accepts: (value) => Number.isSafeInteger(value) && (value as number) > 0
@@ -60,6 +70,15 @@ export const positiveInteger: Rule = {
 export const namespaceName: Rule = {
   expected: 'a name of 1 to 64 letters, digits, "_", "." or "-"',
   accepts: (value) => typeof value === 'string' && NAMESPACE.test(value)
+}
+
+export const prefixName: Rule = {
+  expected: 'a string of 1 to 64 letters, digits, "_", ".", ":", "-", "{" or "}"',
+  accepts: (value) => typeof value === 'string' && /^[\w.:{}-]{1,64}$/.test(value)
+}
+
+export function isRedisUrl (text: string): boolean {
+  return /^rediss?:\/\/./.test(text) && URL.canParse(text)
 }
 
 export const fieldNames: Rule = {

@@ -1,4 +1,5 @@
 import { expectedGot, InvalidEnvironmentError } from '../errors.ts'
+import { isRedisUrl, prefixName } from './check.ts'
 import { DURATION_EXPECTED, durationToMs } from './duration.ts'
 import type { CacheOptions } from './plugin-options.ts'
 
@@ -14,8 +15,8 @@ export function optionsFromEnv (env: Environment): CacheOptions {
   if (redis !== undefined) options.redis = redis
   const enabled = read(env, ['CACHE_ENABLED', 'REDIS_CACHE_ENABLED', 'REDIS_ENABLED'], truth)
   if (enabled !== undefined) options.enabled = enabled
-  const prefix = read(env, ['CACHE_PREFIX', 'REDIS_CACHE_KEY_PREFIX'], prefixName)
-  if (prefix !== undefined) options.prefix = prefix
+  const ownPrefix = read(env, ['CACHE_PREFIX', 'REDIS_CACHE_KEY_PREFIX'], prefix)
+  if (ownPrefix !== undefined) options.prefix = ownPrefix
   const ttls = ['short', 'medium', 'long', 'day']
     .map((name) => [name, read(env, [`CACHE_TTL_${name.toUpperCase()}`], seconds)] as const)
     .filter((ttl): ttl is readonly [string, number] => ttl[1] !== undefined)
@@ -72,11 +73,11 @@ function seconds (text: string): Reading<number> {
 }
 
 function redisUrl (text: string): Reading<string> {
-  return /^rediss?:\/\/./.test(text) && URL.canParse(text) ? { value: text } : { expected: 'a URL such as redis://user:password@host:6379/0' }
+  return isRedisUrl(text) ? { value: text } : { expected: 'a URL such as redis://user:password@host:6379/0' }
 }
 
-function prefixName (text: string): Reading<string> {
-  return /^[\w.:{}-]{1,64}$/.test(text) ? { value: text } : { expected: 'a string of 1 to 64 letters, digits, "_", ".", ":", "-", "{" or "}"' }
+function prefix (text: string): Reading<string> {
+  return prefixName.accepts(text) ? { value: text } : prefixName
 }
 
 function anyText (text: string): Reading<string> {

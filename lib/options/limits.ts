@@ -1,5 +1,5 @@
 import { InvalidOptionError } from '../errors.ts'
-import { checkOptions, positiveInteger, type Rules } from './check.ts'
+import { checkOptions, positiveInteger, saidOf, type Rules } from './check.ts'
 
 /** Bounds of what clients, and what handlers do with what clients send, can make grow. Every one is a whole number above 0. */
 export interface Limits {
@@ -85,23 +85,11 @@ export function checkTagLimits (tags: readonly string[], limits: Pick<Limits, 't
   throw new InvalidOptionError('tags', where, `expected at most ${limits.tags} tags of ${limits.tagLength} characters at most, got ${tags.length}, the longest of ${longest} characters`)
 }
 
-const RULES: Rules<LimitOptions> = {
-  keyLength: positiveInteger,
-  newKeysPerSecond: positiveInteger,
-  variants: positiveInteger,
-  tags: positiveInteger,
-  tagLength: positiveInteger,
-  headerBytes: positiveInteger,
-  waiters: positiveInteger,
-  marks: positiveInteger,
-  pendingWrites: positiveInteger,
-  pendingWriteBytes: positiveInteger,
-  pendingInvalidations: positiveInteger
-}
+// The same names as there, which TypeScript does not see.
+const RULES = Object.fromEntries(Object.keys(DEFAULT_LIMITS).map((name) => [name, positiveInteger])) as Rules<LimitOptions>
 
 /** Throws `RESPONSE_CACHE_ERR_OPTION_*`. */
 export function limitsOf (given: LimitOptions, where: string): Limits {
   checkOptions<LimitOptions>(given, RULES, `limits in ${where}`)
-  const said = Object.entries(given).filter(([, value]) => value !== undefined)
-  return { ...DEFAULT_LIMITS, ...Object.fromEntries(said) }
+  return { ...DEFAULT_LIMITS, ...Object.fromEntries(saidOf(given)) }
 }

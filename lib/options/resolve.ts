@@ -4,7 +4,7 @@ import type { RedisOption } from '../store/redis-client.ts'
 import type { Store } from '../store/store.ts'
 import { warmSettings, type WarmSettings } from '../warming/warm-options.ts'
 import type { CacheRequest } from './cache-request.ts'
-import { boolean, checkOptions, duration, either, fieldNames, func, isPlainObject, NAMESPACE, object, off, oneOf, positiveInteger, type Rule, type Rules } from './check.ts'
+import { boolean, checkOptions, duration, either, fieldNames, func, isPlainObject, isRedisUrl, namespaceName, object, off, oneOf, positiveInteger, prefixName, type Rule, type Rules } from './check.ts'
 import { durationToMs, type Duration } from './duration.ts'
 import { limitsOf, type Limits } from './limits.ts'
 import type { CacheOptions, MemoryOptions, ResponseCacheOptions } from './plugin-options.ts'
@@ -66,15 +66,6 @@ function isRedisObject (value: unknown): boolean {
   return value.url === undefined || (typeof value.url === 'string' && isRedisUrl(value.url))
 }
 
-function isRedisUrl (text: string): boolean {
-  return /^rediss?:\/\/./.test(text) && URL.canParse(text)
-}
-
-const prefix: Rule = {
-  expected: 'a string of 1 to 64 letters, digits, "_", ".", ":", "-", "{" or "}"',
-  accepts: (value) => typeof value === 'string' && /^[\w.:{}-]{1,64}$/.test(value)
-}
-
 const cacheName: Rule = {
   expected: 'a token such as \'my-api\' (RFC 9211 section 2)',
   accepts: (value) => typeof value === 'string' && /^[A-Za-z*][\w!#$%&'*+\-.^`|~:/]*$/.test(value)
@@ -91,7 +82,7 @@ const list: Rule = { expected: 'a list of targets', accepts: Array.isArray }
 const CACHE_RULES: Rules<CacheOptions> = {
   redis,
   store,
-  prefix,
+  prefix: prefixName,
   enabled: boolean,
   memory: either(object, off),
   ttls: object,
@@ -184,7 +175,7 @@ function ttlsOf (given: Record<string, Duration>, where: string): ReadonlyMap<st
 
 function namespacesOf (given: Record<string, RouteCacheOptions>, ttls: ReadonlyMap<string, number>, where: string): Record<string, RouteCacheOptions> {
   for (const [name, options] of Object.entries(given)) {
-    if (!NAMESPACE.test(name)) throw new InvalidOptionError(name, `namespaces in ${where}`, 'expected a name of 1 to 64 letters, digits, "_", "." or "-"')
+    if (!namespaceName.accepts(name)) throw new InvalidOptionError(name, `namespaces in ${where}`, `expected ${namespaceName.expected}`)
     checkRouteOptions(options, ttls, `namespaces.${name} in ${where}`)
     refuseInvalidates(options, `namespaces.${name} in ${where}`)
     if (options.namespace !== undefined) throw new OptionConflictError(where, `namespaces.${name} cannot have a namespace of its own.`)

@@ -2,7 +2,7 @@ import { hasZstd } from '../coding.ts'
 import { LONGEST_TIMER_MS } from '../deadline.ts'
 import { expectedGot, InvalidOptionError, OptionConflictError } from '../errors.ts'
 import { labelsOf } from '../marks/targets.ts'
-import { boolean, checkOptions, duration, either, fieldNames, func, isPlainObject, listOf, namespaceName, off, oneOf, positiveDuration, positiveInteger, tagList, timerDuration, type Rule, type Rules } from './check.ts'
+import { boolean, checkOptions, duration, either, fieldNames, func, isPlainObject, listOf, namespaceName, objectSuchAs, off, oneOf, positiveDuration, positiveInteger, saidOf, tagList, timerDuration, type Rule, type Rules } from './check.ts'
 import { durationToMs } from './duration.ts'
 import type { AdaptiveTtlOptions, DownstreamOptions, LockOptions, RouteCacheOptions } from './route-options.ts'
 import { isStorableStatus, ownTtl, parseTtl, STATUSES_EXPECTED } from './ttl.ts'
@@ -28,19 +28,19 @@ const ROUTE_RULES: Rules<RouteCacheOptions> = {
   unguarded: boolean,
   statusCodes: listOf(STATUSES_EXPECTED, isStorableStatus),
   maxBytes: positiveInteger,
-  lock: { expected: 'false, or an object such as { waitMs: 10_000, leaseMs: 2000 }', accepts: (value) => value === false || isPlainObject(value) },
+  lock: either(off, objectSuchAs('{ waitMs: 10_000, leaseMs: 2000 }')),
   staleWhileRevalidate: duration,
   staleIfError: duration,
   refreshThrottle: duration,
   softTimeout: either(off, timerDuration),
   hardTimeout: either(off, timerDuration),
   refreshAhead: boolean,
-  adaptiveTtl: either(off, { expected: "an object such as { min: '5s', max: '1h' }", accepts: isPlainObject }),
+  adaptiveTtl: either(off, objectSuchAs("{ min: '5s', max: '1h' }")),
   jitter: { expected: 'a number from 0 to 0.5', accepts: (value) => typeof value === 'number' && value >= 0 && value <= 0.5 },
   maxConcurrentFills: either(off, positiveInteger),
   revalidate: either(off, duration),
   obeyRequestDirectives: either(boolean, func),
-  downstream: either(off, { expected: "an object such as { maxAge: '30s', cdnMaxAge: '1h', tags: 'surrogate-key' }", accepts: isPlainObject }),
+  downstream: either(off, objectSuchAs("{ maxAge: '30s', cdnMaxAge: '1h', tags: 'surrogate-key' }")),
   compress: either(boolean, oneOf('br', 'gzip', 'zstd'))
 }
 
@@ -85,6 +85,5 @@ function checkAdaptive (given: unknown, where: string): void {
 
 /** Options that stay what they were when the caller changes its own, without those that it left undefined. */
 export function ownCopy (options: RouteCacheOptions): RouteCacheOptions {
-  const said = Object.entries(options).filter(([, value]) => value !== undefined)
-  return Object.fromEntries(said.map(([name, value]) => [name, name === 'ttl' ? ownTtl(value) : Array.isArray(value) ? [...value] : isPlainObject(value) ? { ...value } : value]))
+  return Object.fromEntries(saidOf(options).map(([name, value]) => [name, name === 'ttl' ? ownTtl(value) : Array.isArray(value) ? [...value] : isPlainObject(value) ? { ...value } : value]))
 }

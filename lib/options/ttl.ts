@@ -1,6 +1,6 @@
 import { types } from 'node:util'
 import { expectedGot, InvalidOptionError, UnknownOptionError } from '../errors.ts'
-import { checkOptions, isPlainObject, type Rules } from './check.ts'
+import { checkOptions, isPlainObject, saidOf, type Rules } from './check.ts'
 import { DURATION_EXPECTED, durationToMs, type Duration } from './duration.ts'
 
 /** The built-in names for lifetimes; the plugin option `ttls` changes them and adds more. */
@@ -106,7 +106,7 @@ export function parseTtl (given: unknown, ttls: Named, where: string): ParsedTtl
   const statuses = statusesOf(given)
   if (statuses === undefined || statuses.size === 0) return parsed(given, ttls, { name: 'ttl', where, expected: ttlExpected(ttls) })
   const lifetimes = new Map<number, (begunAt: number) => PlannedTtl>()
-  for (const [name, lifetime] of saidByStatus(given as object)) {
+  for (const [name, lifetime] of saidOf(given as object)) {
     const status = Number(name)
     // Other ways to write a number, such as '2e2', name no status.
     if (!isStorableStatus(status) || String(status) !== name) throw new UnknownOptionError(name, `ttl in ${where}`, `Expected "until" and "timeZone", or ${STATUSES_EXPECTED}.`)
@@ -133,7 +133,7 @@ export function parseLifetime (given: unknown, ttls: Named, where: string): Pars
 /** The status codes that a ttl names, or `undefined` for one that is for all. */
 export function statusesOf (ttl: unknown): ReadonlySet<number> | undefined {
   if (!isPlainObject(ttl) || types.isDate(ttl) || isUntil(ttl) || isHttpTtl(ttl)) return undefined
-  return new Set(saidByStatus(ttl).map(([status]) => Number(status)))
+  return new Set(saidOf(ttl).map(([status]) => Number(status)))
 }
 
 /** A ttl that stays what it is when the caller changes its own. */
@@ -182,10 +182,6 @@ function isUntil (given: object): boolean {
 
 function isValidDate (value: unknown): value is Date {
   return types.isDate(value) && !Number.isNaN(value.getTime())
-}
-
-function saidByStatus (given: object): Array<[status: string, lifetime: unknown]> {
-  return Object.entries(given).filter(([, lifetime]) => lifetime !== undefined)
 }
 
 function parseUntil (given: object, where: string): ParsedLifetime {

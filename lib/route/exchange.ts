@@ -31,12 +31,12 @@ export interface Decoded {
 
 /** All state of one request, kept on the request. */
 export type ExchangeState =
-  | { readonly outcome: 'bypass', readonly reason: BypassReason, announced?: Announced }
+  | { readonly outcome: 'bypass', readonly reason: BypassReason, announced?: Announced, isCounted?: boolean }
   /** `collapsed`: it was made while the request waited for it, for this reason. */
   | (Hit & { readonly collapsed?: MissReason } & Sent)
   | (Stale & { readonly why: StaleReason } & Sent)
   /** No handler ran: there were too many, or it took too long. */
-  | { readonly outcome: 'refused', readonly reason: RefusalReason, readonly askedAt: number, announced?: Announced }
+  | { readonly outcome: 'refused', readonly reason: RefusalReason, readonly askedAt: number, announced?: Announced, isCounted?: boolean }
   /** A hit that has no body was given to Fastify. */
   | { readonly outcome: 'sent' }
   /** A hit was given to Fastify; what is sent after it is the answer to a fault. */
@@ -79,9 +79,13 @@ export const kExchange = Symbol('fastify-response-cache.exchange')
 export const kTags = Symbol('fastify-response-cache.tags')
 export const kTargets = Symbol('fastify-response-cache.targets')
 
+/** Of a write that is answered already, while its answer waits for what it invalidates. */
+export const kAnswered = Symbol('fastify-response-cache.answered')
+
 declare module 'fastify' {
   interface FastifyRequest {
     [kExchange]?: ExchangeState
+    [kAnswered]?: true
     [kTags]?: string[]
     [kTargets]?: InvalidationTargets[]
   }

@@ -2,7 +2,7 @@ import type { ExplainedRequest } from '../client/explanation.ts'
 import { expectedGot, InvalidTargetError } from '../errors.ts'
 import { checkOptions, isPlainObject, type Rule, type Rules } from '../options/check.ts'
 import { isField, isPath } from '../warming/hot-target.ts'
-import type { SentRequest } from './repeat.ts'
+import { NOWHERE, type SentRequest } from './repeat.ts'
 
 const METHOD = /^[!#$%&'*+\-.^_`|~0-9A-Z]{1,40}$/
 
@@ -34,7 +34,7 @@ export function checkExplained (given: unknown, isSecure: boolean): { method: st
     delete headers['content-length'] // that of the body that is sent
     if (typeof asked.body !== 'string' && !(asked.body instanceof Uint8Array)) headers['content-type'] ??= 'application/json'
   }
-  return { method, url: asked.url, sent: { method, url, headers, body, socket: { remoteAddress: undefined, ...saysSecure ? { encrypted: true } : {} } } }
+  return { method, url: asked.url, sent: { method, url, headers, body, socket: { remoteAddress: NOWHERE, ...saysSecure ? { encrypted: true } : {} } } }
 }
 
 function checkUrl (given: unknown): { url: string, host?: string, isSecure?: boolean } {

@@ -1,8 +1,8 @@
-import { encodeValue } from '../cache-key.ts'
+import { digest } from '../cache-key.ts'
 import type { KeyDifference, KeyPart } from '../client/explanation.ts'
 import { isSecretField } from '../http/request-fields.ts'
 import type { StoredResponse } from '../stored-entry.ts'
-import { decodeValue, quoted, readable, type Decoded } from './explain-value.ts'
+import { decodeValue, quoted, readable, readableName, type Decoded } from './explain-value.ts'
 
 /** A part of a key, to be shown and to be compared. */
 export interface DecodedPart extends Decoded {
@@ -27,34 +27,41 @@ export function decodeKey (text: string, selecting: StoredResponse['vary']): Dec
   const pieces = [...piecesOf(rest!.slice(path.length))]
   const isOwn = pieces.some(({ letter }) => letter === 'k')
   const parts = [part('namespace', namespace!), part('method', method!), part(isOwn ? 'own key' : 'path', path)]
-  for (const [at, piece] of pieces.entries()) parts.push(...partsOf(piece, pieces[at + 1]))
-  parts.push(...selecting.map(([name, value]) => fieldPart(name, value === null ? undefined : isSecretField(name) ? `=${encodeValue(value)}` : value, ' (Vary)')))
-  return parts.filter(({ part, raw }, at) => parts.findIndex((other) => other.part === part && other.raw === raw) === at)
+  // With an own key the pattern is there twice, as it is written and without a slash at its end.
+  const told = pieces.filter(({ letter }) => !isOwn || letter !== 'r')
+  for (const [at, piece] of told.entries()) parts.push(...partsOf(piece, told[at + 1]))
+  parts.push(...selecting.map(([name, value]) => fieldPart(name, value === null ? undefined : isSecretField(name) ? digest(value) : value, ' (Vary)')))
+  return parts
 }
 
 /** In what two keys differ, in words. */
 export function differencesOf (one: readonly DecodedPart[], other: readonly DecodedPart[]): KeyDifference[] {
   const names = [...new Set([...one, ...other].map(({ part }) => part))]
-  const pathDiffers = names.some((name) => name === 'path' && isDifferent(name, one, other))
-  return names
+  const pathDiffers = firstUnlike('path', one, other) !== undefined
+  return names.flatMap((name) => {
+    const unlike = firstUnlike(name, one, other)
     // The parameters are in the path.
-    .filter((name) => isDifferent(name, one, other) && !(pathDiffers && name.startsWith('parameter ')))
-    .map((name) => {
-      const [first, second] = [one, other].map((parts) => parts.find(({ part }) => part === name) ?? ABSENT)
-      const isClear = first!.value !== second!.value
-      return { part: name, first: isClear ? first!.value : first!.exact, second: isClear ? second!.value : second!.exact }
-    })
+    if (unlike === undefined || (pathDiffers && name.startsWith('parameter '))) return []
+    const [first, second] = unlike
+    const isClear = first.value !== second.value
+    return [{ part: name, first: isClear ? first.value : first.exact, second: isClear ? second.value : second.exact }]
+  })
 }
 
+/** A field that steers and that the route names is there twice. */
 export function shownParts (parts: readonly DecodedPart[]): KeyPart[] {
-  return parts.map(({ part, value }) => ({ part, value }))
+  return parts
+    .filter(({ part, raw }, at) => parts.findIndex((other) => other.part === part && other.raw === raw) === at)
+    .map(({ part, value }) => ({ part, value }))
 }
 
 const ABSENT: Decoded & { raw: string } = { raw: '', value: 'absent', exact: 'absent' }
 
-function isDifferent (name: string, one: readonly DecodedPart[], other: readonly DecodedPart[]): boolean {
-  const rawOf = (parts: readonly DecodedPart[]): string | undefined => parts.find(({ part }) => part === name)?.raw
-  return rawOf(one) !== rawOf(other)
+/** Of one name there may be several: clients choose the names of parameters, such as `as sent`. */
+function firstUnlike (name: string, one: readonly DecodedPart[], other: readonly DecodedPart[]): [Decoded, Decoded] | undefined {
+  const [first, second] = [one, other].map((parts) => parts.filter(({ part }) => part === name)) as [DecodedPart[], DecodedPart[]]
+  const at = [...first, ...second].findIndex((_, index) => first[index]?.raw !== second[index]?.raw)
+  return at === -1 ? undefined : [first[at] ?? ABSENT, second[at] ?? ABSENT]
 }
 
 /** What `encodePart` has written, one after another. */
@@ -71,7 +78,8 @@ function * piecesOf (text: string): Generator<Piece> {
 
 function partsOf ({ letter, text = '' }: Piece, next: Piece | undefined): DecodedPart[] {
   switch (letter) {
-    case 'r': return [part('route', text)]
+    case 'r':
+    case 'k': return [part('route', text)]
     case 'c': return [{ part: 'constraints of the route', raw: text, ...decodeValue(text) }]
     case 'h': return [part('protocol and host', text)]
     case 'u': return [{ part: 'user', raw: text, ...userOf(text) }]
@@ -82,7 +90,7 @@ function partsOf ({ letter, text = '' }: Piece, next: Piece | undefined): Decode
     case 'p': return membersOf(text, 'parameter')
     case 'q': return membersOf(text, 'query')
     case 'w': return [part('query as sent', text)]
-    default: return [] // the value of what stands before it, the pattern of an own key, the digest of a variant
+    default: return [] // the value of what stands before it, the digest of a variant
   }
 }
 
@@ -106,12 +114,14 @@ function userOf (text: string): Decoded {
   if (!text.startsWith('t')) return decodeValue(text)
   const issuer = decodeValue(text.slice(1))
   const subject = decodeValue(text.slice(1 + issuer.length))
-  const with_ = (name: 'value' | 'exact'): string => issuer.value === '' ? subject[name] : `${subject[name]} of ${issuer[name]}`
-  return { value: with_('value'), exact: with_('exact') }
+  return {
+    value: issuer.value === '' ? subject.value : `${subject.value} of ${issuer.value}`,
+    exact: `the subject ${subject.exact} of ${issuer.value === '' ? 'a token' : issuer.exact}`
+  }
 }
 
 function membersOf (text: string, what: 'parameter' | 'query'): DecodedPart[] {
   const { members, ...whole } = decodeValue(text)
   if (members === undefined) return [{ part: what === 'query' ? what : 'parameters', raw: text, ...whole }]
-  return members.map(({ name, raw, ...decoded }) => ({ part: `${what} ${readable(name)}`, raw, ...decoded }))
+  return members.map(({ name, raw, ...decoded }) => ({ part: `${what} ${readableName(name)}`, raw, ...decoded }))
 }

@@ -72,6 +72,8 @@ function staleOrMiss (result: Stale | Miss, request: FastifyRequest, { shared }:
   if (result.outcome !== 'stale') return missOf(result)
   const { response, use } = result
   if (isNeverFresh(response)) return missOf(result)
-  if (use === 'while-revalidate') return repeatable(request, request.originalUrl) === undefined ? missOf(result) : { outcome: 'stale', reason: 'stale-while-revalidate' }
-  return shared.rests.leftMs(groupOf(result)) > 0 ? { outcome: 'stale', reason: 'stale-if-error' } : missOf(result)
+  const isResting = shared.rests.leftMs(groupOf(result)) > 0
+  if (use === 'if-error') return isResting ? { outcome: 'stale', reason: 'stale-if-error' } : missOf(result)
+  // Where nobody refreshes it now, it need not be possible.
+  return isResting || repeatable(request, request.originalUrl) !== undefined ? { outcome: 'stale', reason: 'stale-while-revalidate' } : missOf(result)
 }

@@ -42,6 +42,11 @@ export function readable (text: string): string {
   return text.search(UNSHOWN) === -1 ? text : quoted(text)
 }
 
+/** Of what clients name: no two names look the same. */
+export function readableName (text: string): string {
+  return text.startsWith('"') ? quoted(text) : readable(text)
+}
+
 export function quoted (text: string): string {
   return JSON.stringify(text).replace(UNSHOWN, (char) => [...Array(char.length).keys()].map((at) => `\\u${char.charCodeAt(at).toString(16).padStart(4, '0')}`).join(''))
 }

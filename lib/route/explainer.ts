@@ -1,6 +1,7 @@
 import type { FastifyInstance } from 'fastify'
 import type { ResponseKey } from '../cache-key.ts'
 import type { ExplainedRequest, Explainer, Explanation } from '../client/explanation.ts'
+import { timer } from '../deadline.ts'
 import { ClosedError, NotExplainedError } from '../errors.ts'
 import { detailsOf, type EntryDetails } from '../inspect/summaries.ts'
 import type { ResponseCache } from '../response-cache.ts'
@@ -8,7 +9,6 @@ import type { GuardedStore } from '../store/guarded-store.ts'
 import type { StoredResponse } from '../stored-entry.ts'
 import { checkExplained } from './explain-input.ts'
 import { decodeKey, differencesOf, shownParts, type DecodedPart } from './explain-key.ts'
-import { withoutHandlers } from './explain-stop.ts'
 import type { Explained } from './explained.ts'
 import { rootOf } from './fastify-internals.ts'
 import { docsOfReason } from './reason-docs.ts'
@@ -97,16 +97,20 @@ export class AppExplainer implements Explainer {
     const { app, closed, longestMs = LONGEST_MS, repeater } = this.#parts
     let what: Explained | undefined
     const purpose: Purpose = { explain: (told) => { what ??= told } }
-    const late = AbortSignal.timeout(longestMs)
     await rootOf(app).ready()
+    const late = new AbortController()
+    // Who waits is told, also where nothing else keeps the process alive.
+    const { clear } = timer(longestMs, (fault) => { late.abort(fault) })
     try {
-      const status = await withoutHandlers(purpose, () => repeater.send(sent, purpose, AbortSignal.any([closed, late])))
+      const status = await repeater.send(sent, purpose, AbortSignal.any([closed, late.signal]))
       if (what === undefined && closed.aborted) throw new ClosedError() // Fastify answers with 503
       return what ?? { status }
     } catch (fault) {
       if (closed.aborted || fault instanceof ClosedError) throw new ClosedError()
-      if (late.aborted) throw new NotExplainedError(`the app has not come to the look-up, nor answered, in ${longestMs} ms`)
+      if (late.signal.aborted) throw new NotExplainedError(`the app has not come to the look-up, nor answered, in ${longestMs} ms`)
       throw new NotExplainedError((fault as Error).message)
+    } finally {
+      clear()
     }
   }
 }

@@ -62,6 +62,7 @@ export class MissFinisher {
       return ''
     }
     if (conditions === undefined || !isRefused(reply, conditions, made.coding)) return made.payload
+    this.#observer.missed(request, exchange, { stored: made.stored, isRenewed }) // also of a payload that could not have been sent
     // The client gets no body, and others may be given it.
     run.goesOn = made.stored === undefined
     drain(made.payload, run.ended.then(({ how }) => how === 'stored'))

@@ -15,7 +15,7 @@ import type { Collapsing, Decision } from './collapsing.ts'
 import { mayTakeConditions, replaceConditions, validatorsOf } from './conditions.ts'
 import type { Validators } from '../http/preconditions.ts'
 import type { Sharing } from './sharing.ts'
-import { kExchange, type ExchangeState } from './exchange.ts'
+import { kAnswered, kExchange, type ExchangeState } from './exchange.ts'
 import { explainRequest } from './explain-request.ts'
 import type { MissFinisher } from './finish-miss.ts'
 import type { RouteObserver } from './observer.ts'
@@ -65,17 +65,15 @@ export class RouteHooks {
 
   /** Runs as the last hook before the handler, or as the last `onRequest`. */
   readonly lookUp = (request: FastifyRequest, reply: FastifyReply, done: HookHandlerDoneFunction): void => {
-    const { admission, cache, collapsing, enabled, policy } = this.#parts
+    const { admission, cache, collapsing, enabled, policy, writes } = this.#parts
+    if (writes !== undefined && request[kAnswered] === true) return // as in `WriteHooks.stop`
     const admitted = enabled ? admission.admit(request) : { outcome: 'bypass' as const, reason: 'disabled' as const }
     const purpose = purposeOf(request)
-    if (purpose !== undefined && 'explain' in purpose) {
-      explainRequest(purpose, { request, reply, admitted }, this.#parts)
-      return
-    }
+    if (purpose !== undefined && 'explain' in purpose) return explainRequest(purpose, { request, reply, admitted }, this.#parts)
     if (admitted.outcome === 'bypass') {
       if ('fault' in admitted || admitted.reason === 'user-unknown') this.#warn(admitted)
       request[kExchange] = { outcome: 'bypass', reason: admitted.reason }
-      this.#runHandler(request, done)
+      this.#runHandler(request, reply, done)
       return
     }
     const turn: Turn = { request, reply, admitted, askedAt: performance.now(), isOwn: purpose !== undefined, done }
@@ -231,7 +229,7 @@ export class RouteHooks {
     }
     if (fills.hasSubscribers) void fills.tracePromise(() => run.ended, { route: this.#parts.policy.route, key: result.key.id })
     if (run.isWatched) endWithAnswer(run, reply, () => { this.#parts.finisher.hijacked(request, reply) })
-    this.#runHandler(request, done)
+    this.#runHandler(request, reply, done)
   }
 
   /** What the handler is asked about a response that was stored. Not about one that is invalidated: nothing may bring that back. */
@@ -285,7 +283,8 @@ export class RouteHooks {
     }
   }
 
-  #runHandler (request: FastifyRequest, done: HookHandlerDoneFunction): void {
+  #runHandler (request: FastifyRequest, reply: FastifyReply, done: HookHandlerDoneFunction): void {
+    this.#parts.observer.heedHijack(request, reply)
     hideUncovered(request, this.#parts.policy)
     done()
   }

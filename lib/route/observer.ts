@@ -3,7 +3,8 @@ import { responses, type ResponseMessage } from '../channels.ts'
 import type { Logger } from '../logger.ts'
 import type { BypassReason, NotStoredReason, RefusalReason } from '../http/cache-status.ts'
 import type { RouteCounters } from '../stats/route-counters.ts'
-import type { ExchangeState } from './exchange.ts'
+import { kExchange, type ExchangeState } from './exchange.ts'
+import { purposeOf } from './repeat.ts'
 import type { Turn } from './turn.ts'
 
 type Miss = Extract<ExchangeState, { outcome: 'miss' }>
@@ -54,13 +55,26 @@ export class RouteObserver {
   }
 
   bypassed (request: FastifyRequest, reply: FastifyReply, reason: BypassReason): void {
+    if (!takeForCounting(request)) return
     this.counters.bypass(reason)
     if (this.#isWatched(request)) this.#tell(request, { outcome: 'bypass', reason, ms: reply.elapsedTime })
   }
 
   refused (request: FastifyRequest, reason: RefusalReason, askedAt: number): void {
+    if (!takeForCounting(request)) return
     this.counters.refuse(reason)
     if (this.#isWatched(request)) this.#tell(request, { outcome: 'refused', reason, ms: performance.now() - askedAt })
+  }
+
+  /** A handler that answers past Fastify has answered as well. */
+  heedHijack (request: FastifyRequest, reply: FastifyReply): void {
+    const { hijack } = reply
+    reply.hijack = () => {
+      const exchange = request[kExchange]
+      if (exchange?.outcome === 'bypass') this.bypassed(request, reply, exchange.reason)
+      else if (exchange?.outcome === 'miss') this.missed(request, exchange, { stored: undefined })
+      return hijack.call(reply)
+    }
   }
 
   /** Most hits are nobody's news. */
@@ -78,6 +92,14 @@ export class RouteObserver {
     if (responses.hasSubscribers) responses.publish(message)
     this.#logOf(request).debug?.({ cache: message }, `cache ${said.outcome}`)
   }
+}
+
+/** Whether it is to be counted: once, though an answer that cannot be sent comes by again as an error, and if a client has sent it. */
+function takeForCounting (request: FastifyRequest): boolean {
+  const exchange = request[kExchange]
+  const mayCount = (exchange?.outcome === 'bypass' || exchange?.outcome === 'refused') && exchange.isCounted !== true && purposeOf(request) === undefined
+  if (mayCount) exchange.isCounted = true
+  return mayCount
 }
 
 function reasonOf (found: Served): Pick<ResponseMessage, 'reason'> {

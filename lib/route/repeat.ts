@@ -25,9 +25,15 @@ export interface SentRequest {
   readonly url: string
   readonly headers: Readonly<Record<string, string | string[]>>
   readonly body: string | Buffer | undefined
-  /** Without an address: a unix socket, or a request of the cache itself. */
+  /** Without an address: a unix socket. */
   readonly socket: { readonly remoteAddress: string | undefined, readonly encrypted?: boolean }
 }
+
+/**
+ * The address of a request that no client has sent. No client has it (RFC 1122 section 3.2.1.3), so that no guard trusts it; without any, hooks that read
+ * `request.ip`, such as those of rate limiters, would fail.
+ */
+export const NOWHERE = '0.0.0.0'
 
 /** A request that can be sent again. */
 export interface Repeatable extends SentRequest {

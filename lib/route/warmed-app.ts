@@ -1,12 +1,12 @@
 import type { FastifyInstance } from 'fastify'
 import type { WarmedApp } from '../warming/warmer.ts'
 import { rootOf } from './fastify-internals.ts'
-import type { Repeater, Warmed } from './repeat.ts'
+import { NOWHERE, type Repeater, type Warmed } from './repeat.ts'
 
 /** The app as warming sees it: a GET goes through its whole lifecycle. */
 export function warmedApp (app: FastifyInstance, repeater: Repeater): WarmedApp {
   // In the key is the protocol.
-  const socket = { remoteAddress: undefined, ...'setSecureContext' in app.server ? { encrypted: true } : {} }
+  const socket = { remoteAddress: NOWHERE, ...'setSecureContext' in app.server ? { encrypted: true } : {} }
   return {
     async fill ({ url, headers }, { freshForMs, signal }) {
       let report!: (outcome: Warmed) => void

@@ -1,10 +1,10 @@
 import type { FastifyReply, FastifyRequest, HookHandlerDoneFunction } from 'fastify'
 import type { Cache } from '../client/cache.ts'
-import { labelsOf, type InvalidationTargets } from '../marks/targets.ts'
+import { labelsOf, mergeTargets } from '../marks/targets.ts'
 import { asCacheRequest } from '../options/cache-request.ts'
 import type { Invalidates } from '../options/policy.ts'
 import { pathOf } from './admission.ts'
-import { kTargets } from './exchange.ts'
+import { kAnswered, kTargets } from './exchange.ts'
 import { isExplained } from './repeat.ts'
 import { mayShareUrl } from './url-patterns.ts'
 
@@ -38,11 +38,20 @@ export class WriteHooks {
     if (isExplained(request)) return done() // a guard has answered: nothing was written
     // RFC 9111 section 4.4: a non-error response is one with a status code of 2xx or 3xx.
     if ((invalidates === undefined && !isUnsafe && request[kTargets] === undefined) || reply.statusCode >= 400) return done()
+    request[kAnswered] = true
     return this.#invalidate(request, reply).catch((fault: unknown) => {
       // It is kept and sent again, and the store's guard has said so, once.
       if ((fault as { code?: unknown }).code === 'RESPONSE_CACHE_ERR_INVALIDATION_PENDING') return request.log.info({ err: fault }, 'what this request changed is not confirmed to be invalidated yet: other processes may still serve it from the cache')
       request.log.error({ err: fault }, 'what this request changed may still be served from the cache: it could not be invalidated')
     })
+  }
+
+  /**
+   * Runs as the last `preHandler`. Fastify goes on behind an async guard that has answered without giving its reply back, as long as the answer
+   * waits: but for this, the handler would run for whom a guard has sent away.
+   */
+  readonly stop = (request: FastifyRequest, _reply: FastifyReply, done: HookHandlerDoneFunction): void => {
+    if (request[kAnswered] !== true) done()
   }
 
   async #invalidate (request: FastifyRequest, reply: FastifyReply): Promise<void> {
@@ -55,7 +64,7 @@ export class WriteHooks {
       all.push(targets)
     }
     all.push({ urls: this.#changedUrls(request, reply) })
-    const targets = merged(all)
+    const targets = mergeTargets(all)
     if (labelsOf(targets).length > 0) await client.invalidate(targets)
   }
 
@@ -78,12 +87,4 @@ function namedPaths (request: FastifyRequest, reply: FastifyReply): string[] {
     const { host, pathname } = new URL(named, base)
     return host === new URL(base).host ? [pathname] : []
   })
-}
-
-function merged (all: readonly InvalidationTargets[]): InvalidationTargets {
-  const lists: Record<string, unknown[]> = {}
-  for (const targets of all) {
-    for (const [kind, list] of Object.entries(targets) as Array<[string, readonly unknown[] | undefined]>) (lists[kind] ??= []).push(...list ?? [])
-  }
-  return lists as InvalidationTargets
 }

@@ -55,10 +55,14 @@ export interface RouteStats extends Counts {
   readonly namespace: string
 }
 
+/** What makes an invalidation: a call, of the app or of a route that writes, an event, or that events may have been missed. */
+export type InvalidationCause = 'call' | 'event' | 'missed-events'
+
 /** What was invalidated: how often, and by what. */
 export interface InvalidationCounts {
-  /** Calls, of the app and of routes that write. */
+  /** All of them. What an event invalidates is counted by one process of all that handle it. */
   readonly calls: number
+  readonly byCause: ByWord<InvalidationCause>
   readonly byKind: ByWord<'all' | 'keys' | 'tags' | 'namespaces' | 'patterns' | 'users' | 'urls'>
 }
 

@@ -48,12 +48,13 @@ export function countsOf (numbers: Numbers): Counts {
   }
 }
 
-export function numbersOfInvalidations ({ calls, byKind }: InvalidationCounts): Map<string, number> {
-  return new Map([['calls', calls] as const, ...Object.entries(byKind).map(([kind, value]) => [`by.${kind}`, value] as const)].filter(([, value]) => value !== 0))
+export function numbersOfInvalidations ({ calls, byKind, byCause }: InvalidationCounts): Map<string, number> {
+  const words = Object.entries({ by: byKind, cause: byCause }).flatMap(([group, counts]) => Object.entries(counts).map(([word, value]) => [`${group}.${word}`, value] as const))
+  return new Map([['calls', calls] as const, ...words].filter(([, value]) => value !== 0))
 }
 
 export function invalidationsOf (numbers: Numbers): InvalidationCounts {
-  return { calls: numbers.get('calls') ?? 0, byKind: wordsOf(numbers, 'by') }
+  return { calls: numbers.get('calls') ?? 0, byKind: wordsOf(numbers, 'by'), byCause: wordsOf(numbers, 'cause') }
 }
 
 export function encodeNumbers (numbers: Numbers): string {

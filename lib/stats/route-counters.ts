@@ -2,6 +2,15 @@ import type { BypassReason, MissReason, NotStoredReason, RefusalReason, StaleRea
 import type { ByWord, RouteStats } from './counts.ts'
 import { Durations } from './durations.ts'
 
+/** Where an answer came from, for those that are timed. */
+export type Source = 'cached' | 'uncached'
+
+/** The method of a cache by which metrics hear of durations. */
+export const kTime = Symbol('fastify-response-cache.time')
+
+/** Hears how long an answer took, when it is counted. */
+export type Timed = (route: Pick<RouteStats, 'route' | 'namespace'>, source: Source, ms: number) => void
+
 /** What was served from the cache. */
 export interface Served {
   /** From the look-up until it was given to be sent. */
@@ -34,10 +43,13 @@ export class RouteCounters {
   readonly #staleReasons = new Map<StaleReason, number>()
   readonly #notStoredReasons = new Map<NotStoredReason, number>()
   readonly #refusalReasons = new Map<RefusalReason, number>()
+  readonly #timed: ReadonlySet<Timed>
 
-  constructor ({ route, namespace }: { route: string, namespace: string }) {
+  /** `timed`: who hears of durations; there may be others later. */
+  constructor ({ route, namespace }: { route: string, namespace: string }, timed: ReadonlySet<Timed>) {
     this.route = route
     this.namespace = namespace
+    this.#timed = timed
   }
 
   hit (served: Served): void {
@@ -55,6 +67,7 @@ export class RouteCounters {
     this.#misses++
     raise(this.#missReasons, reason)
     this.#uncached.add(ms)
+    if (this.#timed.size > 0) this.#tell('uncached', ms)
   }
 
   bypass (reason: BypassReason): void {
@@ -101,6 +114,11 @@ export class RouteCounters {
     this.#cached.add(ms)
     if (costMs > ms) this.#savedMs += costMs - ms
     this.#servedBytes += bytes
+    if (this.#timed.size > 0) this.#tell('cached', ms)
+  }
+
+  #tell (source: Source, ms: number): void {
+    for (const hear of this.#timed) hear(this, source, ms)
   }
 }
 

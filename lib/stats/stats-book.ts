@@ -1,6 +1,6 @@
 import type { InvalidationTargets } from '../marks/targets.ts'
-import { addCounts, type Counts, type InvalidationCounts, type RouteStats } from './counts.ts'
-import { RouteCounters } from './route-counters.ts'
+import { addCounts, type Counts, type InvalidationCause, type InvalidationCounts, type RouteStats } from './counts.ts'
+import { RouteCounters, type Timed } from './route-counters.ts'
 
 const MOST_LIFETIMES = 100
 
@@ -34,7 +34,8 @@ export class StatsBook {
   readonly #routes = new Map<string, RouteCounters>()
   readonly #lifetimes = new Map<string, ChosenTtl>()
   readonly #invalidations = new Map<InvalidationKind, number>()
-  #invalidationCalls = 0
+  readonly #causes = new Map<InvalidationCause, number>()
+  readonly #timed = new Set<Timed>()
 
   constructor (clock: () => number) {
     this.#since = clock()
@@ -44,12 +45,18 @@ export class StatsBook {
   countersOf (route: { route: string, namespace: string }): RouteCounters {
     const name = `${route.route}\n${route.namespace}`
     let counters = this.#routes.get(name)
-    if (counters === undefined) this.#routes.set(name, counters = new RouteCounters(route))
+    if (counters === undefined) this.#routes.set(name, counters = new RouteCounters(route, this.#timed))
     return counters
   }
 
-  invalidated (targets: InvalidationTargets | 'all'): void {
-    this.#invalidationCalls++
+  /** Tells `hear` of the durations of all routes from now on; gives back what ends that. */
+  time (hear: Timed): () => void {
+    this.#timed.add(hear)
+    return () => { this.#timed.delete(hear) }
+  }
+
+  invalidated (targets: InvalidationTargets | 'all', cause: InvalidationCause): void {
+    this.#causes.set(cause, (this.#causes.get(cause) ?? 0) + 1)
     for (const kind of kindsOf(targets)) this.#invalidations.set(kind, (this.#invalidations.get(kind) ?? 0) + 1)
   }
 
@@ -67,7 +74,7 @@ export class StatsBook {
       since: this.#since,
       routes,
       namespaces: byNamespace(routes),
-      invalidations: { calls: this.#invalidationCalls, byKind: Object.fromEntries(this.#invalidations) },
+      invalidations: { calls: [...this.#causes.values()].reduce((sum, count) => sum + count, 0), byKind: Object.fromEntries(this.#invalidations), byCause: Object.fromEntries(this.#causes) },
       adaptiveTtl: [...this.#lifetimes.values()].reverse()
     }
   }
@@ -75,8 +82,13 @@ export class StatsBook {
 
 /** The sums of the routes of each namespace. */
 export function byNamespace (routes: readonly RouteStats[]): Record<string, Counts> {
-  const names = new Set(routes.map(({ namespace }) => namespace))
-  return Object.fromEntries([...names].map((name) => [name, addCounts(routes.filter(({ namespace }) => namespace === name))]))
+  const grouped = new Map<string, RouteStats[]>()
+  for (const route of routes) {
+    const group = grouped.get(route.namespace)
+    if (group === undefined) grouped.set(route.namespace, [route])
+    else group.push(route)
+  }
+  return Object.fromEntries([...grouped].map(([name, group]) => [name, addCounts(group)]))
 }
 
 function kindsOf (targets: InvalidationTargets | 'all'): InvalidationKind[] {

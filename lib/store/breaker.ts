@@ -88,7 +88,6 @@ export class Breaker {
   }
 
   #open (fault: unknown): void {
-    this.#inRow = 0
     this.#openUntil = this.#now() + this.#options.openMs * (1 + JITTER * (2 * this.#random() - 1))
     this.#turn('open', fault)
   }

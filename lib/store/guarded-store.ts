@@ -1,24 +1,27 @@
 import { LocalHot, type HotStore } from '../warming/hot-store.ts'
 import { stores } from '../channels.ts'
-import { inTime, LONGEST_TIMER_MS } from '../deadline.ts'
+import { inTime } from '../deadline.ts'
 import { StoreUnsupportedError } from '../errors.ts'
 import { LocalEventLog, type EventLog } from '../events/event-log.ts'
-import { LocalLeases, type LeaseAnswer, type LeaseOptions, type Leases } from '../leases.ts'
+import type { Leases } from '../leases.ts'
 import type { MarkKind } from '../marks/ledger.ts'
 import { LocalMarks, type Marks } from '../marks/marks.ts'
 import { LocalFleetLog, type FleetLog } from '../stats/fleet-log.ts'
 import { entryBytes, type Entry } from '../stored-entry.ts'
 import { GuardedContents } from './guarded-contents.ts'
 import { guardedFleet } from './guarded-fleet.ts'
-import { checkedAnswer } from './guarded-leases.ts'
+import { guardedLeases } from './guarded-leases.ts'
 import { Invalidations } from './invalidations.ts'
 import { PendingWrites } from './pending-writes.ts'
 import { StoreProbe } from './store-probe.ts'
-import { LEFT_ALONE, StoreGuard, unconfirmed, UNAVAILABLE, type GuardOptions, type WriteOptions } from './store-guard.ts'
+import { StoreGuard, unconfirmed, UNAVAILABLE, type GuardOptions, type WriteOptions } from './store-guard.ts'
 import type { StoreStats } from './store-stats.ts'
 import { isPromise, type MaybePromise, type Store, type StoreKey, type Swept, type MemoryStats } from './store.ts'
 
 export { UNAVAILABLE }
+
+/** So long warming waits for the first connection: without one it warms nothing. */
+const CONNECT_MS = 5000
 
 export interface GuardedStoreOptions extends GuardOptions {
   /** How long a caller waits for an invalidation to be confirmed, in milliseconds. */
@@ -63,10 +66,9 @@ export class GuardedStore {
       follow: (listener) => events.follow(listener)
     }
     this.hot = store.hot ?? new LocalHot()
-    const leases = store.leases ?? new LocalLeases(options)
-    this.leases = { acquire: async (name, how) => await this.#acquire(leases, name, how) }
     // What every look-up needs.
     this.#guard = new StoreGuard(options, { probe: () => Promise.all([store.ping(), this.marks.refresh()]), onDoubt: () => { this.#suspect() } })
+    this.leases = guardedLeases(store.leases, this.#guard, options)
     this.probe = new StoreProbe(store, { guard: this.#guard, ms: options.readMs })
     this.contents = new GuardedContents({ store, marks: this.marks, failed: (fault) => unconfirmed('what is stored', this.#guard.reasonOf(fault)) })
     this.fleet = store.fleet === undefined ? new LocalFleetLog(options) : guardedFleet(store.fleet, this.#guard)
@@ -258,21 +260,6 @@ export class GuardedStore {
     }
   }
 
-  async #acquire (leases: Leases, name: string, how: LeaseOptions): Promise<LeaseAnswer> {
-    const { readMs, writeMs } = this.#options
-    const { reading, writing } = this.#guard
-    if (this.#store.leases !== undefined && (reading.state !== 'closed' || writing.state !== 'closed')) throw new Error(LEFT_ALONE)
-    try {
-      // It bounds its wait itself, and each of its commands; a store of the user's may not.
-      const answer = await inTime(Math.min(how.waitMs + readMs + writeMs, LONGEST_TIMER_MS), leases.acquire(name, how), { idle: true })
-      // Leases of this process say nothing of the store.
-      if (this.#store.leases !== undefined) writing.answered()
-      return checkedAnswer(answer)
-    } catch (fault) {
-      throw this.#guard.writeFailed(fault)
-    }
-  }
-
   async #whenConnected<T> (run: () => MaybePromise<T>): Promise<T> {
     await this.connect()
     return await run()
@@ -295,6 +282,3 @@ export class GuardedStore {
     }
   }
 }
-
-/** So long warming waits for the first connection: without one it warms nothing. */
-const CONNECT_MS = 5000

@@ -5,6 +5,7 @@ import type { Logger } from '../logger.ts'
 import type { MarkKind } from '../marks/ledger.ts'
 import type { Marks } from '../marks/marks.ts'
 import type { Batch, UnconfirmedMarks } from '../marks/unconfirmed.ts'
+import { LEFT_ALONE } from './store-guard.ts'
 import { isPromise } from './store.ts'
 
 export interface InvalidationsOptions {
@@ -39,8 +40,6 @@ interface Waiting {
 const SENT_AT_ONCE = 1000
 /** So long closing waits for the last try, at most. */
 const CLOSE_MS = 1000
-/** Tries are never further apart than after so many failures: about a second. */
-const MOST_RETRIES = 4
 
 /**
  * Marks labels, and sees to it that they are marked: what the store does not confirm waits, is sent again until it is confirmed, in the
@@ -70,7 +69,7 @@ export class Invalidations {
     if (labels.length === 0) return
     const { admits, invalidateMs, isConnected } = this.#options
     const batch = this.#unconfirmed.add(kind, labels)
-    if (!admits()) throw this.#pending(new Error('the store has failed several times and is left alone for a moment'))
+    if (!admits()) throw this.#pending(new Error(LEFT_ALONE))
     const waiting: Waiting = { batch, resolve: () => {} }
     try {
       const sent = isConnected() ? this.#send(batch) : this.#sendOnceConnected(batch)
@@ -161,7 +160,7 @@ export class Invalidations {
         onAnswered()
       } catch (fault) {
         onFault(fault)
-        retries = Math.min(retries + 1, MOST_RETRIES)
+        retries++
       }
     }
     this.#isSendingAgain = false // at once: what fails from now on is sent again by another one

@@ -1,8 +1,10 @@
 import type { RedisClientOptions, RedisClusterOptions, RedisSentinelOptions } from 'redis'
 import { retryMs } from '../backoff.ts'
+import { inTime } from '../deadline.ts'
 import { watchCluster, type WatchedCluster } from './cluster-watch.ts'
 import { destroy, isSingle, KeptConnection, type OwnedRedis } from './kept-connection.ts'
 import type { ConnectedRedis, RedisOption } from './redis-client.ts'
+import { withoutArguments } from './told-fault.ts'
 
 /** A Redis client and what its owner may do with it. */
 export interface OpenRedis {
@@ -25,10 +27,13 @@ const CLOSE_MS = 1000
 const MOST_COMMANDS = 20_000
 /** Servers of a Cluster are asked for a sign of life more often, see `watchCluster`. */
 const SOCKET_SILENT_MS = 5000
+/** A Sentinel that nobody has asked for so long is asked for a sign of life. */
+const SENTINEL_ASKED_MS = 2000
 
 /** Makes a client of what the option says, or takes the one it is. Loads node-redis only when a client has to be made. */
 export async function openRedis (option: RedisOption, { onFault, onReady }: RedisListeners): Promise<OpenRedis> {
-  const heard = [['error', onFault], ['ready', onReady], ['node-ready', onReady]] as const
+  const tell = (fault: unknown): void => { onFault(withoutArguments(fault)) }
+  const heard = [['error', tell], ['ready', onReady], ['node-ready', onReady]] as const
   if (isConnectedRedis(option)) {
     for (const [event, listener] of heard) option.on(event, listener)
     return {
@@ -39,7 +44,7 @@ export async function openRedis (option: RedisOption, { onFault, onReady }: Redi
   }
   const client = await makeClient(option)
   for (const [event, listener] of heard) client.on(event, listener)
-  return ownedRedis(client, onFault)
+  return ownedRedis(client, tell)
 }
 
 export function isConnectedRedis (option: RedisOption): option is ConnectedRedis {
@@ -56,7 +61,8 @@ async function makeClient (option: Exclude<RedisOption, ConnectedRedis>): Promis
   if ('sentinelRootNodes' in option) {
     const nodeClientOptions = clientOptions(option.nodeClientOptions ?? {})
     // Without a connection of their own commands of one turn take turns: each waits for the answer of the one before.
-    return createSentinel(withoutTimeout({ reserveClient: true, ...option, nodeClientOptions }) as RedisSentinelOptions) as unknown as OwnedRedis
+    const sentinelClientOptions = sentinelOptions(option.sentinelClientOptions ?? {})
+    return createSentinel(withoutTimeout({ reserveClient: true, ...option, nodeClientOptions, sentinelClientOptions }) as RedisSentinelOptions) as unknown as OwnedRedis
   }
   return createClient(clientOptions(option as RedisClientOptions)) as unknown as OwnedRedis
 }
@@ -77,6 +83,11 @@ function nodeOptions<Options extends Omit<RedisClientOptions, 'modules'>> (optio
   return clientOptions({ ...options, socket: { socketTimeout: SOCKET_SILENT_MS, ...options.socket } }) as Options
 }
 
+/** A Sentinel that is silent would be waited for by everybody, for ever, although others know as much. */
+function sentinelOptions<Options extends Omit<RedisClientOptions, 'modules'>> (options: Options): Options {
+  return { pingInterval: SENTINEL_ASKED_MS, ...options, socket: { socketTimeout: SOCKET_SILENT_MS, ...options.socket } } as Options
+}
+
 /** Every operation has a deadline of ours; the client's own costs an AbortSignal per command and ends at the socket. */
 function withoutTimeout<Options extends { commandOptions?: object | undefined }> (options: Options): Options {
   return { ...options, commandOptions: { timeout: 0, ...options.commandOptions } }
@@ -94,24 +105,16 @@ function ownedRedis (client: OwnedRedis, onFault: (fault: unknown) => void): Ope
     async close () {
       closing.abort()
       try {
-        if (client.isReady) await withinMs(CLOSE_MS, client.close())
+        if (client.isReady) await inTime(CLOSE_MS, client.close())
       } catch (fault) {
         onFault(fault)
       }
-      await destroy(client)
+      // A client of Sentinels waits for the one that it asks at the moment.
+      await inTime(CLOSE_MS, destroy(client)).catch(onFault)
     }
   }
 }
 
 function isCluster (client: OwnedRedis): client is OwnedRedis & WatchedCluster {
   return '_slots' in client
-}
-
-async function withinMs (ms: number, promise: Promise<unknown>): Promise<void> {
-  let timer: NodeJS.Timeout | undefined
-  try {
-    await Promise.race([promise, new Promise((resolve) => { timer = setTimeout(resolve, ms) })])
-  } finally {
-    clearTimeout(timer)
-  }
 }

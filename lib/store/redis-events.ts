@@ -6,6 +6,7 @@ import type { ConnectedRedis } from './redis-client.ts'
 import { destroy } from './kept-connection.ts'
 import { duplicate, type EventsRedis, type StreamEntry } from './redis-events-client.ts'
 import type { MaybePromise } from './store.ts'
+import { withoutArguments } from './told-fault.ts'
 
 /*
  * Events that all processes share: one stream, so that what was missed while disconnected can be read later. An entry has the field
@@ -105,7 +106,7 @@ class Follower implements Following {
         await this.#session(() => { retries = 0 })
       } catch (fault) {
         if (signal.aborted) return
-        if (this.#state !== 'lost') this.#listener.onLost(fault)
+        if (this.#state !== 'lost') this.#listener.onLost(withoutArguments(fault))
         this.#state = 'lost'
         await backOff(retries, signal)
       }

@@ -79,9 +79,9 @@ export async function redisFacts ({ client, prefix }: RedisFactsOptions): Promis
   return { latencyMs, servers: [await serverFacts(redis, { name: 'Redis', needed, mayAsk })] }
 }
 
-/** A Cluster may lack the slots of some keys, which is one of the things to find out. */
 async function clusterFacts (redis: AskedRedis, { prefix, mayAsk }: { prefix: string, mayAsk: boolean }): Promise<StoreFacts> {
   if (redis.masters!.length === 0) throw new Error('no server of the Cluster is known')
+  // Who has the slots of these keys may be what is wrong: the servers are asked all the same.
   const latencyMs = await latencyOf(redis, prefix).catch(() => undefined)
   const key = await fullKey(redis, prefix).catch(() => plainKey(prefix))
   const needed = [...neededCommands({ key, channels: prefix }), ...OF_CLUSTERS]

@@ -14,6 +14,9 @@ import type { MaybePromise } from './store.ts'
  *   e   ended while somebody waited: kept for as long as those may take to ask, so that they learn how, whatever messages they miss
  *   r   nobody gets it before its time is over
  *
+ * The token ends with the milliseconds that it was given, but for what has ended: what has more left than that was given it by a clock that
+ * was set back since, and is over, as nobody knows when it would be.
+ *
  * Its end is told by a message that says the name and nothing else: who waits asks again. So nothing is believed because of a message;
  * a forged one costs one more question, and a lost one is made up for by asking again when the lease would be over. What is under the
  * key and none of these, or has no time to live, is nobody's and is replaced. A lease that Redis loses costs a second run.
@@ -31,7 +34,7 @@ local value = redis.pcall('GET', KEYS[1])
 local state, token, how
 if type(value) == 'string' then state, token, how = string.match(value, '^([hwer]):([%w_-]+):(%a*)$') end
 local left = state and redis.call('PTTL', KEYS[1]) or -1
-if left < 0 then state, token = '', '' end
+if left < 0 or (state ~= 'e' and left > (tonumber(string.match(token, '%d+$')) or 0)) then state, token = '', '' end
 local isHeld = state == 'h' or state == 'w'
 `
 
@@ -61,7 +64,7 @@ const RELEASE_SCRIPT = `${READ}
 local own, outcome, restMs, endedMs, channel, name = unpack(ARGV)
 if not isHeld or token ~= own then return '' end
 redis.call('DEL', KEYS[1])
-if tonumber(restMs) > 0 then redis.call('SET', KEYS[1], 'r:' .. own .. ':' .. outcome, 'PX', restMs)
+if tonumber(restMs) > 0 then redis.call('SET', KEYS[1], 'r:' .. own .. '-' .. restMs .. ':' .. outcome, 'PX', restMs)
 elseif state == 'w' and outcome ~= 'unused' then redis.call('SET', KEYS[1], 'e:' .. own .. ':' .. outcome, 'PX', endedMs) end
 local told = state == 'w' and redis.pcall('PUBLISH', channel, name)
 return type(told) == 'table' and told.err or ''
@@ -164,8 +167,9 @@ export class RedisLeases implements Leases {
   }
 
   async #ask (name: string, { leaseMs, seen = '', isWaiting = false }: { leaseMs: number, seen?: string, isWaiting?: boolean }): Promise<Answer> {
-    const [own, sentAt] = [`${this.#by}-${++this.#made}`, performance.now()]
-    const asked = this.#eval(ACQUIRE_SCRIPT, name, [own, String(Math.ceil(leaseMs)), seen, isWaiting ? '1' : '0']).then(replyOf)
+    const givenMs = Math.ceil(leaseMs)
+    const [own, sentAt] = [`${this.#by}-${++this.#made}-${givenMs}`, performance.now()]
+    const asked = this.#eval(ACQUIRE_SCRIPT, name, [own, String(givenMs), seen, isWaiting ? '1' : '0']).then(replyOf)
     try {
       const [outcome, text, leftMs] = await inTime(this.#options.commandMs, asked)
       if (outcome === 'ended') return { outcome, how: text as FillOutcome }

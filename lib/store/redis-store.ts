@@ -11,7 +11,7 @@ import { RedisEvents } from './redis-events.ts'
 import { redisFacts } from './redis-facts.ts'
 import { RedisLeases } from './redis-leases.ts'
 import { RedisMarks } from './redis-marks.ts'
-import { echoes, SilenceWatch } from './silence.ts'
+import { echoes, isMaster, SilenceWatch } from './silence.ts'
 import type { WalkedRedis } from './redis-nodes.ts'
 import { listen, type Listener } from './redis-subscription.ts'
 import { RedisPages } from './redis-pages.ts'
@@ -142,7 +142,7 @@ export class RedisStore implements Store {
       return open
     })
     this.#opening.catch(onFault)
-    this.#silence = new SilenceWatch({ ask: async () => await echoes((await this.#open()).client), renew: () => this.#renew(), onFault })
+    this.#silence = new SilenceWatch({ ask: () => this.#isSane(), renew: () => this.#renew(), onFault })
   }
 
   /** Not an async function: this is the way of every hit. */
@@ -235,9 +235,17 @@ export class RedisStore implements Store {
     await (await this.#opening.catch(() => undefined))?.close()
   }
 
+  async #isSane (): Promise<boolean> {
+    const { client } = await this.#open()
+    return await echoes(client) && await isMaster(client, `${this.#prefix}:ping`)
+  }
+
+  /** The others lead where this one leads: where that is a replica still, there is no use. */
   async #renew (): Promise<void> {
-    const { renew } = await this.#opening
-    if (renew !== undefined) await Promise.all([renew(), ...[...this.#renewals].map((renewOther) => renewOther())])
+    const { client, renew } = await this.#opening
+    if (renew === undefined) return
+    await renew()
+    if (await isMaster(client, `${this.#prefix}:ping`)) await Promise.all([...this.#renewals].map((renewOther) => renewOther()))
   }
 
   #entryOf (bytes: unknown, name: string, key: StoreKey): Entry | undefined {

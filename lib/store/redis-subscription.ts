@@ -1,6 +1,7 @@
 import { backOff } from '../backoff.ts'
 import type { ConnectedRedis } from './redis-client.ts'
 import { destroy, KeptConnection, type OwnedRedis } from './kept-connection.ts'
+import { withoutArguments } from './told-fault.ts'
 import { echoes, SilenceWatch } from './silence.ts'
 
 const ASKED_EVERY_MS = 2000
@@ -31,7 +32,7 @@ export interface Listening {
  */
 export async function listen (client: ConnectedRedis, channel: string, { listener, closed, renewals }: Listening): Promise<void> {
   const onMessage = (message: unknown): void => { listener.onMessage(String(message)) }
-  const onDown = (fault: unknown): void => { if (!closed.aborted) listener.onDown(fault) }
+  const onDown = (fault: unknown): void => { if (!closed.aborted) listener.onDown(withoutArguments(fault)) }
   const own = await ownConnectionAtLast(client, { onDown, closed })
   if (own === undefined) return await subscribeAtLast(client, channel, { onMessage, listener, closed })
   if (closed.aborted) return // while the connection was asked for: nothing would end it

@@ -133,6 +133,11 @@ export function isOffline (fault: unknown): boolean {
   return fault instanceof Error && fault.message === 'The client is offline'
 }
 
+/** What a replica answers. In a script of Redis 6.2 the word stands behind others. */
+export function isReadOnly (fault: unknown): boolean {
+  return fault instanceof Error && /(?:^|-)READONLY /.test(fault.message)
+}
+
 /** What Redis has answered, such as `OOM …`, `NOPERM …`, `ERR …`; faults of a connection do not begin like that. */
 export function isReply (fault: unknown): boolean {
   return fault instanceof Error && /^[A-Z]{2,} /.test(fault.message)

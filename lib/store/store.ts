@@ -136,7 +136,7 @@ export interface Store {
   readonly isDeaf?: boolean
   /** How full the memory of this process is, where it keeps entries in it. */
   memoryStats? (): MemoryStats
-  /** Hears that an answer did not come in time, or made no sense. */
+  /** Hears that an answer did not come in time, made no sense, or was that of a replica. */
   suspect? (): void
   /** Resolves when the store answers. */
   ping (): MaybePromise<void>

@@ -1,4 +1,6 @@
+import { readFile } from 'node:fs/promises'
 import { test } from 'tap'
+import { docsOfReason, type ReasonTable } from '../../lib/route/reason-docs.ts'
 import { hitRateOf, LATENCY_BOUNDS_MS, percentileOf, type Latency } from '../../lib/stats/counts.ts'
 
 /** The parts of the page that need no browser. They are JavaScript, so that they are loaded by their address. */
@@ -11,6 +13,7 @@ type Formats = Record<'bytes' | 'duration' | 'latency' | 'percent' | 'short', (v
 
 const folder = new URL('../../lib/admin/dashboard/', import.meta.url)
 const numbers = await import(new URL('numbers.js', folder).href) as Numbers
+const words = await import(new URL('words.js', folder).href) as { docsOf: (kind: string, word: string) => string, sentenceOf: (kind: string, word: string) => string, REASONS: Record<string, Record<string, string>> }
 const formats = await import(new URL('format.js', folder).href) as Formats
 
 test('the page makes percentiles and rates as the cache does', async (t) => {
@@ -33,4 +36,25 @@ test('numbers are written for people', async (t) => {
     ['short', 9999, '9,999'], ['short', 12_345, '12.3K']
   ]
   for (const [format, value, text] of written) t.equal(formats[format](value), text, `${format} ${value}`)
+})
+
+test('each word leads to its own place in the docs, which is there', async (t) => {
+  const page = await readFile(new URL('../../docs/what-is-cached.md', import.meta.url), 'utf8')
+  const tables: Record<string, ReasonTable> = { bypass: 'bypass', notStored: 'not-stored', miss: 'miss', stale: 'stale', refused: 'refusal' }
+  for (const [kind, sentences] of Object.entries(words.REASONS)) {
+    for (const word of Object.keys(sentences)) {
+      const place = words.docsOf(kind, word)
+      t.equal(place, docsOfReason(tables[kind]!, word), `${kind} ${word}`)
+      t.ok(page.includes(`<a id="${place.split('#')[1]}"></a>`), place)
+    }
+  }
+})
+
+test('nothing in a text of a client is hidden, or changes what stands around it', async (t) => {
+  const { visible } = await import(new URL('dom.js', folder).href) as { visible: (text: string) => string }
+  const written: Array<[string, string]> = [
+    ['user:\u202e1', 'user:\\u{202e}1'], ['a\u200bb', 'a\\u{200b}b'], ['a\u0000\u001b[31m', 'a\\u{0}\\u{1b}[31m'], ['\ud800', '\\u{d800}'], ['\u2028\u2066', '\\u{2028}\\u{2066}'],
+    ['a\n\tb', 'a\n\tb'], ['é 😀 日本 עברית \u{1f468}\u200d\u{1f469}', 'é 😀 日本 עברית \u{1f468}\u200d\u{1f469}']
+  ]
+  for (const [text, seen] of written) t.equal(visible(text), seen)
 })

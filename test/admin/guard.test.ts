@@ -1,5 +1,6 @@
+import auth from '@fastify/auth'
 import cors from '@fastify/cors'
-import Fastify from 'fastify'
+import Fastify, { type FastifyReply, type FastifyRequest } from 'fastify'
 import responseCache, { createCache } from 'fastify-response-cache'
 import { test } from 'tap'
 import cacheAdmin, { type AdminOptions } from '../../lib/admin/index.ts'
@@ -48,6 +49,74 @@ for (const [name, admin] of [['onRequest', { onRequest: guard }], ['preHandler',
   })
 }
 
+// It works where nothing is awaited behind it. Redirects are what write hooks of the cache itself wait for.
+const FORGETFUL: Record<string, (reply: FastifyReply) => unknown> = {
+  'an answer': (reply) => reply.code(401).send({ who: 'are you' }),
+  'a text': (reply) => reply.code(200).send('Sign in first.'),
+  'a redirect': (reply) => reply.redirect('/sign-in'),
+  'an error': (reply) => reply.send(new Error('Who are you?'))
+}
+for (const hook of ['onRequest', 'preHandler'] as const) {
+  for (const [what, answer] of Object.entries(FORGETFUL)) {
+    test(`who is answered by a guard that does not give its reply back comes no further: ${what}, ${hook}`, async (t) => {
+      const forgetful = async ({ headers }: FastifyRequest, reply: FastifyReply): Promise<void> => {
+        if (headers.cookie !== SIGNED_IN.cookie) answer(reply)
+      }
+      const app = await createScene(t, {
+        admin: { [hook]: forgetful },
+        // As sessions are saved.
+        plugins: (app) => app.addHook('onSend', async () => { for (let turn = 0; turn < 20; turn++) await new Promise(setImmediate) })
+      })
+      app.get('/*', { config: { cache: true } }, async () => 'x')
+      await outcomeOf(app, '/users/1')
+      const answers = await Promise.all(['stats', 'entries', '', 'assets/main.js'].map((path) => app.inject(`/admin/cache/${path}`)))
+      answers.push(await app.inject({ method: 'POST', url: '/admin/cache/invalidate', payload: { all: true } }))
+      for (const { body } of answers) t.notMatch(body, /hits|users|<html|import|invalidated/)
+      t.equal(await outcomeOf(app, '/users/1'), 'HIT', 'nothing was invalidated')
+      t.equal((await ask(app, 'stats')).status, 200, 'who is signed in is let in')
+    })
+  }
+}
+
+test('a guard with a callback is a guard, and may answer itself', async (t) => {
+  for (const isThrown of [true, false]) {
+    const app = await createScene(t, {
+      admin: {
+        onRequest: ({ headers }, reply, done) => {
+          if (headers.cookie === SIGNED_IN.cookie) return done()
+          if (isThrown) return done(new Error('Who are you?'))
+          reply.code(401).send()
+        }
+      }
+    })
+    t.equal((await app.inject('/admin/cache/stats')).statusCode, isThrown ? 500 : 401)
+    t.equal((await ask(app, 'stats')).status, 200)
+  }
+})
+
+test('what @fastify/auth makes of several guards is a guard', async (t) => {
+  const app = Fastify()
+  t.teardown(() => app.close())
+  await app.register(auth)
+  await app.register(responseCache, { defaults: { ttl: '1m' } })
+  await app.register(cacheAdmin, { prefix: '/admin/cache', onRequest: app.auth([guard, async () => { throw new Error('nobody') }]) })
+  t.equal((await app.inject('/admin/cache/stats')).statusCode, 401)
+  t.equal((await ask(app, 'stats')).status, 200)
+})
+
+test('no way of writing a path, and no method, leads past the guard', async (t) => {
+  const app = Fastify({ routerOptions: { ignoreTrailingSlash: true, ignoreDuplicateSlashes: true, caseSensitive: false } })
+  t.teardown(() => app.close())
+  await app.register(responseCache, { defaults: { ttl: '1m' } })
+  await app.register(async (scope) => { await scope.register(cacheAdmin, { prefix: '/cache/', onRequest: guard }) }, { prefix: '/ops' })
+  const ways = ['/ops/cache', '/ops/cache/', '//ops//cache/stats', '/ops/cache/stats/', '/OPS/Cache/STATS', '/ops/cache/st%61ts', '/ops/%63ache/stats', '/ops/cache/stats?x', '/ops/cache/assets/main.js', '/ops/cache/assets/views/entry.js/']
+  for (const url of ways) for (const method of ['GET', 'HEAD'] as const) t.equal((await app.inject({ method, url })).statusCode, 401, `${method} ${url}`)
+  for (const [url, status] of [['/ops/cache', 302], ['/ops/cache/', 200], ['/ops/cache/stats', 200]] as const) t.equal((await app.inject({ url, headers: SIGNED_IN })).statusCode, status, url)
+  // These are nobody's.
+  for (const url of ['/ops/cache/assets/', '/ops/cache/assets/%2e%2e/admin.ts', '/ops/cache/none']) t.equal((await app.inject(url)).statusCode, 404, url)
+  for (const method of ['OPTIONS', 'PUT', 'DELETE', 'PATCH'] as const) t.equal((await app.inject({ method, url: '/ops/cache/invalidate' })).statusCode, 404, method)
+})
+
 test('public: true needs no guard', async (t) => {
   const app = await createScene(t, { admin: { public: true } })
   t.equal((await app.inject('/admin/cache/stats')).statusCode, 200)
@@ -67,6 +136,10 @@ test('what changes something takes JSON only, and nothing from pages of other si
     [403, { 'content-type': 'application/json', origin: 'http://evil.example' }],
     [403, { 'content-type': 'application/json', origin: 'null' }],
     [403, { 'content-type': 'application/json', origin: 'http://localhost:81' }],
+    [403, { 'content-type': 'application/json', origin: 'http://localhost.evil.example' }],
+    [403, { 'content-type': 'application/json', origin: 'http://evil.example', 'x-forwarded-host': 'evil.example' }],
+    [403, { 'content-type': 'application/json', 'sec-fetch-site': 'cross-site', origin: 'http://localhost' }],
+    [400, { 'content-type': 'application/json', 'content-length': '0' }],
     // A page of another site may not say that it is a link that was followed.
     [403, { 'content-type': 'application/json', 'sec-fetch-site': 'cross-site', 'sec-fetch-mode': 'navigate', 'sec-fetch-dest': 'document' }],
     [415, { 'content-type': 'text/plain' }],
@@ -74,7 +147,7 @@ test('what changes something takes JSON only, and nothing from pages of other si
     [415, { 'content-type': 'text/plain; application/json' }]
   ]
   for (const [status, headers] of tried) {
-    const { statusCode } = await app.inject({ method: 'POST', url: '/admin/cache/invalidate', headers: { ...SIGNED_IN, ...headers }, payload: JSON.stringify({ all: true }) })
+    const { statusCode } = await app.inject({ method: 'POST', url: '/admin/cache/invalidate', headers: { ...SIGNED_IN, ...headers }, ...headers['content-length'] === '0' ? {} : { payload: JSON.stringify({ all: true }) } })
     t.equal(statusCode, status, JSON.stringify(headers))
     t.equal(await outcomeOf(app, '/users/1'), 'HIT', 'it is still there')
   }
@@ -96,11 +169,21 @@ test('pages of other sites read nothing, also where the app allows them to with 
   t.equal(framed.status, 403)
 })
 
+for (const hook of ['onRequest', 'preHandler'] as const) {
+  test(`no answer has a word of CORS, wherever the app says it: ${hook}`, async (t) => {
+    const app = await createScene(t, { plugins: (app) => app.register(cors, { origin: true, credentials: true, exposedHeaders: ['x-cache'], hook }) })
+    for (const [path, status] of [['stats', 200], ['entry?key=none', 404], ['', 200]] as const) {
+      const { headers, status: given } = await ask(app, path, { headers: { origin: 'http://localhost' } })
+      t.strictSame([given, Object.keys(headers).filter((name) => name.startsWith('access-control-'))], [status, []], path)
+    }
+  })
+}
+
 test('every answer says what a browser may do with it', async (t) => {
   const app = await createScene(t)
   for (const path of ['', 'stats', 'assets/main.js', 'entry?key=none']) {
     t.match((await ask(app, path)).headers, {
-      'content-security-policy': /^default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'$/,
+      'content-security-policy': /^default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'; require-trusted-types-for 'script'; trusted-types 'none'$/,
       'cache-control': 'no-store',
       'x-content-type-options': 'nosniff',
       'x-cache': undefined
@@ -117,4 +200,21 @@ test('it shows a cache that is not fastify.cache', async (t) => {
   await cache.set('color:sky', 'blue', { ttl: '1m' })
   const { entries } = (await app.inject('/entries')).json<{ entries: Array<{ key: string }> }>()
   t.strictSame(entries.map(({ key }) => key), ['color:sky'])
+})
+
+test('routes and invalidations of an app are shown on the port of another one', async (t) => {
+  const app = await createScene(t)
+  await outcomeOf(app, '/places')
+  const ops = Fastify()
+  t.teardown(() => ops.close())
+  await ops.register(responseCache, { defaults: { ttl: '1m' } })
+  await ops.register(cacheAdmin, { public: true, cache: app.cache })
+  ops.get('/own', { config: { cache: true } }, async () => 'x')
+  await ops.cache.invalidateTags('other')
+  await app.cache.invalidateTags('own')
+  const { routes } = (await ops.inject('/routes')).json<{ routes: Array<{ route: string, misses: number, policy: unknown[] }> }>()
+  t.strictSame(routes.map(({ route }) => route).sort(), ['GET /me', 'GET /places', 'GET /session', 'GET /users/:id'])
+  t.match(routes.find(({ route }) => route === 'GET /places'), { misses: 1, policy: [{ about: 'ttl' }] })
+  const { events } = (await ops.inject('/events')).json<{ events: Array<{ kinds: unknown }> }>()
+  t.strictSame(events.map(({ kinds }) => kinds), [{ tags: ['own'] }], 'and not those of another cache in the process')
 })

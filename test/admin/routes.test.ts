@@ -1,8 +1,9 @@
 import swagger from '@fastify/swagger'
 import type { FastifyInstance } from 'fastify'
+import type { RouteCacheConfig } from 'fastify-response-cache'
 import { test } from 'tap'
 import { useRedis } from '../helpers/redis.ts'
-import { ask, createScene, outcomeOf } from './scene.ts'
+import { ask, createScene, listening, outcomeOf, SIGNED_IN } from './scene.ts'
 
 interface Listed { key: string, namespace: string, isPerUser: boolean, tags: string[] }
 
@@ -36,8 +37,67 @@ test('routes are those with config.cache, also those that nobody has requested',
   const app = await createScene(t)
   await outcomeOf(app, '/places')
   const { routes } = (await ask(app, 'routes')).json()
-  t.match(routes.map(({ route }: { route: string }) => route).sort(), ['GET /me', 'GET /places', 'GET /session', 'GET /users/:id'])
-  t.match(routes.find(({ url }: { url: string }) => url === '/places'), { methods: ['GET'], misses: 1 })
+  t.strictSame(routes.map(({ route }: { route: string }) => route).sort(), ['GET /me', 'GET /places', 'GET /session', 'GET /users/:id'])
+  t.match(routes.find(({ url }: { url: string }) => url === '/places'), { methods: ['GET'], namespace: 'place', misses: 1 })
+})
+
+test('each route says in words how it is cached', async (t) => {
+  const app = await createScene(t, { cache: { defaults: { ttl: '5m', jitter: 0.1 }, ttls: { long: '2h' } } })
+  const declared: Array<[url: string, cache: RouteCacheConfig, words: Record<string, string | undefined>]> = [
+    ['/plain', true, {
+      ttl: '5 minutes; up to 10 % of it taken off at random',
+      key: 'protocol and host, the path, all of the query, what the response names in Vary',
+      bypass: 'requests with credentials that the key does not cover',
+      stored: 'status 200; bodies up to 1,048,576 bytes',
+      'found by': 'namespace, URL, key, tags that its handler adds',
+      stale: undefined,
+      handler: 'runs once for those that miss at the same time; the others wait for it, 10 seconds at most',
+      'look-up': 'behind the guards and the validation of the route',
+      clients: undefined
+    }],
+    ['/named', { ttl: 'long', jitter: 0, varyByQuery: ['page', 'sort'], varyByHeaders: ['Accept-Language'], varyByCookies: ['theme'], tags: ['a', 'b'] }, {
+      ttl: 'long, 2 hours',
+      key: 'protocol and host, the path, of the query only page, sort, as the handler sees it, header accept-language, cookie theme, what the response names in Vary',
+      'found by': 'namespace, URL, key, tags a, b'
+    }],
+    ['/user', { varyByUser: true, varyByQuery: false, skip: () => false, storeIf: () => true, maxBytes: 1000, compress: true }, {
+      key: 'protocol and host, the path, nothing of the query, which the handler does not see, the user, what the response names in Vary',
+      bypass: 'requests with credentials of which no user is found; requests for which the skip function of the route says so',
+      stored: 'status 200; bodies up to 1,000 bytes; where the storeIf function of the route agrees; compressed with brotli',
+      'found by': 'namespace, URL, key, user, tags that its handler adds'
+    }],
+    ['/status', { ttl: { 200: '90s', 404: 0, 410: { until: 'midnight', timeZone: 'Europe/Berlin' } }, jitter: 0, shared: true }, {
+      ttl: 'status 200: 90 seconds, status 404: 0: nothing is stored, status 410: until midnight in Europe/Berlin',
+      bypass: undefined,
+      stored: 'status 200, 404, 410; bodies up to 1,048,576 bytes; one response for everybody, credentials or not'
+    }],
+    ['/http', { ttl: { http: true, heuristic: '1d' }, shared: 'http', jitter: 0, obeyRequestDirectives: true }, {
+      ttl: 'what the header fields of the response say, or else a tenth of the time since Last-Modified, up to 1 day',
+      bypass: 'requests with Cache-Control: no-store, where what they ask for counts',
+      stored: 'every status whose header fields allow it; bodies up to 1,048,576 bytes; responses to requests with credentials where they say that they are for everybody',
+      handler: 'runs once for those that miss at the same time; the others wait for it, 10 seconds at most; may answer 304 for 10 minutes after the end of a response with a validator of its own'
+    }],
+    ['/late', { ttl: () => 60, staleWhileRevalidate: '1h', staleIfError: '1d', softTimeout: '200ms', hardTimeout: '2s', maxConcurrentFills: 5, refreshAhead: true, adaptiveTtl: { min: '1s', max: '1h' }, downstream: { maxAge: '1m', tags: 'surrogate-key' } }, {
+      ttl: 'what the function of the route says; up to 10 % of it taken off at random; then as often as it changes, from 1 second to 1 hour, so that at most 1 % of what is served is outdated',
+      stale: 'for 1 hour more, while a new one is made in the background; for 1 day more, when the handler fails; it is tried again after 5 seconds; when the handler takes longer than 200 milliseconds',
+      handler: 'runs once for those that miss at the same time; the others wait for it, 10 seconds at most; is not waited for longer than 2 seconds; runs 5 times at once at most; runs shortly before the end of what is asked for often',
+      clients: 'may keep it for 1 minute; a CDN finds the tags in surrogate-key'
+    }],
+    ['/early', { ttl: new Date(0), key: () => 'k', hook: 'onRequest', lock: false }, {
+      ttl: 'until 1970-01-01T00:00:00.000Z; up to 10 % of it taken off at random',
+      key: 'protocol and host, what the key function of the route returns, what the response names in Vary',
+      handler: 'runs for each request that misses',
+      'look-up': 'before the body is read'
+    }]
+  ]
+  app.route({ url: '/several', method: ['GET', 'DELETE'], config: { cache: true }, handler: async () => 'x' })
+  declared.push(['/several', true, { bypass: 'requests with credentials that the key does not cover; the method DELETE' }])
+  for (const [url, cache] of declared.slice(0, -1)) app.get(url, { config: { cache } }, async () => 'x')
+  const { routes } = (await ask(app, 'routes')).json() as { routes: Array<{ url: string, policy: Array<{ about: string, text: string }> }> }
+  for (const [url, , words] of declared) {
+    const told = new Map(routes.find((route) => route.url === url)?.policy.map(({ about, text }) => [about, text]))
+    for (const [about, text] of Object.entries(words)) t.equal(told.get(about), text, `${url} ${about}`)
+  }
 })
 
 test('namespaces have their entries and their numbers', async (t) => {
@@ -93,6 +153,29 @@ test('the body of an entry for one user is shown only to who asks for it', async
   t.notMatch(withheld.text, /of ada/)
   t.notMatch((await ask(app, `entry?key=${key}&body=1000&perUser=false`)).text, /of ada/)
   t.match((await ask(app, `entry?key=${key}&body=1000&perUser=true`)).json(), { preview: { text: '{"secret":"of ada"}' } })
+  const [{ url }] = [{ url: '/me' }]
+  const others = [await ask(app, 'entries?match=*secret*'), await ask(app, 'entries'), await ask(app, 'invalidate', { body: { users: ['ada'], preview: true } }), await ask(app, 'explain', { body: { first: { url, headers: { 'x-user': 'ada' } } } })]
+  for (const { status, text } of others) t.match([status, text.includes('of ada')], [200, false])
+})
+
+test('what was selected by a credential or a session is for one user, and its secret is nowhere', async (t) => {
+  const app = await createScene(t)
+  app.get('/token', { config: { cache: { varyByHeaders: ['authorization', 'accept-language'], varyByCookies: ['sid'] } } }, async ({ headers }) => ({ of: headers.authorization ?? headers.cookie ?? 'nobody' }))
+  const asked: Array<[isPerUser: boolean, headers: Record<string, string>]> = [
+    [true, { authorization: 'Bearer sekret', 'accept-language': 'de' }],
+    [true, { cookie: 'sid=sekret', 'accept-language': 'fr' }],
+    [false, { 'accept-language': 'en' }]
+  ]
+  for (const [, headers] of asked) await outcomeOf(app, '/token', headers)
+  const { entries } = (await ask(app, 'entries')).json() as { entries: Listed[] }
+  t.strictSame(entries.map(({ isPerUser }) => isPerUser), asked.map(([isPerUser]) => isPerUser))
+  for (const { key, isPerUser } of entries) {
+    const { text } = await ask(app, `entry?key=${encodeURIComponent(key)}&body=1000`)
+    t.notMatch(text, /sekret/)
+    t.equal(text.includes('nobody'), !isPerUser)
+  }
+  for (const [, headers] of asked) t.notMatch((await ask(app, 'explain', { body: { first: { url: '/token', headers } } })).text, /sekret/)
+  t.notMatch((await ask(app, 'entries')).text, /sekret/)
 })
 
 const REDIS = 'Redis'
@@ -129,6 +212,26 @@ for (const where of ['memory', REDIS]) {
   })
 }
 
+test('a preview reads no bodies, and others have their turn meanwhile', async (t) => {
+  const app = await createScene(t)
+  await Promise.all(Array.from({ length: 300 }, async (_, at) => { await app.cache.set(`${'a'.repeat(490)}:${at}`, 'x', { ttl: '1m' }) }))
+  app.cache.inspect = async () => { throw new Error('read') }
+  const tried: Array<[hits: number, body: object]> = [[0, { urls: ['/a'] }], [0, { users: ['ada'] }], [1, { keys: [`${'a'.repeat(490)}:7`] }]]
+  for (const [entries, body] of tried) t.match((await ask(app, 'invalidate', { body: { ...body, preview: true } })).json(), { preview: { entries, scanned: 300, isComplete: true } })
+  // As slow as patterns can be.
+  let [turns, isEnd] = [0, false]
+  const turn = (): void => {
+    turns++
+    if (!isEnd) setImmediate(turn)
+  }
+  turn()
+  const patterns = Array.from({ length: 100 }, () => `*${'a'.repeat(245)}b`)
+  const { preview } = (await ask(app, 'invalidate', { body: { patterns, preview: true } })).json()
+  isEnd = true
+  t.equal(preview.entries, 0)
+  t.ok(turns > 3 * preview.scanned, `${turns} turns, ${preview.scanned} entries`)
+})
+
 test('what is invalidated is a miss for the next request, and is among the events', async (t) => {
   const app = await createScene(t)
   for (const path of ['/users/1', '/users/2', '/places']) await outcomeOf(app, path)
@@ -144,6 +247,26 @@ test('what is invalidated is a miss for the next request, and is among the event
     { kinds: { namespaces: ['place'] }, soft: true, isConfirmed: true },
     { kinds: { tags: ['user:1'] }, soft: false, isConfirmed: true }
   ])
+})
+
+test('what an event has invalidated is among them, with its name', async (t) => {
+  const app = await createScene(t)
+  app.cache.invalidateOn('user.changed', () => ({ tags: ['user:1'] }))
+  await app.cache.publish('user.changed')
+  const { events } = (await ask(app, 'events')).json()
+  t.match(events, [{ event: 'user.changed', kinds: { tags: ['user:1'] }, soft: false }])
+})
+
+test('what is warmed is what clients of the same address ask for, or of another that is named', async (t) => {
+  const app = await createScene(t)
+  const origin = await listening(app)
+  const post = async (path: string, body: unknown) => await fetch(`${origin}/admin/cache/${path}`, { method: 'POST', headers: { ...SIGNED_IN, 'content-type': 'application/json' }, body: JSON.stringify(body) })
+  const outcome = async (path: string) => (await fetch(origin + path)).headers.get('x-cache')
+  t.equal((await post('warm', { urls: ['/users/7'] })).status, 200)
+  t.equal(await outcome('/users/7'), 'HIT')
+  t.equal((await post('warm', { urls: ['/users/8'], headers: { Host: 'elsewhere.example' } })).status, 200)
+  t.equal(await outcome('/users/8'), 'MISS')
+  t.equal(await outcomeOf(app, '/users/8', { host: 'elsewhere.example' }), 'HIT')
 })
 
 test('events are bounded, whatever they name', async (t) => {
@@ -169,7 +292,7 @@ test('requests that mean nothing are refused with a word on what was expected', 
     ['invalidate', { urls: ['user'] }, /paths such as/],
     ['invalidate', { namespaces: ['a:b'] }, /without a colon/],
     ['invalidate', { all: 'true' }, /true or false/],
-    ['invalidate', [], /the body: expected an object/],
+    ['invalidate', [], /body: expected an object/],
     ['explain', {}, /"first"/],
     ['explain', { first: { url: 'users' } }, /a path such as/],
     ['explain', { first: { url: '/', headers: { a: 1 } } }, /headers\.a/],
@@ -191,6 +314,10 @@ test('requests that mean nothing are refused with a word on what was expected', 
   t.equal(huge.statusCode, 413)
   const poisoned = await app.inject({ method: 'POST', url: '/admin/cache/invalidate', headers: { cookie: 'sid=operator', 'content-type': 'application/json' }, payload: '{"__proto__":{"all":true}}' })
   t.equal(poisoned.statusCode, 400)
+  const deep = await app.inject({ method: 'POST', url: '/admin/cache/explain', headers: { cookie: 'sid=operator', 'content-type': 'application/json' }, payload: `{"first":{"method":"POST","url":"/users/1","body":${'['.repeat(30_000)}${']'.repeat(30_000)}}}` })
+  t.equal(deep.statusCode, 400)
+  t.equal((await app.inject({ method: 'POST', url: '/admin/cache/invalidate', headers: { cookie: 'sid=operator' } })).statusCode, 400, 'no body')
+  t.equal(({} as { all?: unknown }).all, undefined)
 })
 
 test('it works whatever validator and serializer the app has, and its routes are never cached', async (t) => {

@@ -57,6 +57,7 @@ for (const how of ['through Redis', 'through the admin routes'] as const) {
       t.equal((await lines('--match', '*/users/2:*')).length, 1)
       const some = await cli(['keys', '--limit', '2', ...where])
       t.equal(some.stdout.trimEnd().split('\n').length, 3)
+      t.notMatch((await cli(['keys', '--json', ...where])).stdout, /"ann"|"labels"/, 'whose an entry is, and what else it is found by, is told of one that is asked for')
       t.match(some.stderr, /There may be more/)
       t.match(await cli(['keys', '--namespace', 'nobody', ...where]), { code: 0, stdout: 'No such entries.\n' })
 

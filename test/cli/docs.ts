@@ -3,9 +3,12 @@
  * run in the order of the page against an app with a known load and a Redis of its own; addresses are replaced by those that the page
  * names. Without `--write` it tells whether all of them could be run.
  */
+import { EventEmitter, on } from 'node:events'
 import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { setTimeout as turn } from 'node:timers/promises'
+import { asked } from '../helpers/redis-admin.ts'
 import { findSnippets } from '../helpers/snippets.ts'
 import { startServer } from '../helpers/redis-server.ts'
 import { AUTHORIZATION, cli, load, startApp } from './scene.ts'
@@ -53,27 +56,54 @@ async function writePage (): Promise<void> {
   }
 }
 
-async function outputOf (command: string, { origin, redis, told }: { origin: string, redis: string, told: () => Promise<unknown> }): Promise<{ output: string, command?: string }> {
+interface Scene {
+  readonly origin: string
+  readonly redis: string
+  /** What the app has counted until now is told to all. */
+  readonly told: () => Promise<unknown>
+}
+
+async function outputOf (command: string, { origin, redis, told }: Scene): Promise<{ output: string, command?: string }> {
   const env = { REDIS_URL: redis, CACHE_PREFIX: 'shop', CACHE_ADMIN_HEADER: `authorization: ${AUTHORIZATION}` }
+  if (command.startsWith('monitor')) return { output: await monitored(command, { origin, redis, told }, env) }
   if (command.startsWith('inspect ')) {
     const { entries } = (await cli(['keys', '--json', '--match', '*/users/1:*'], { env })).json()
     command = command.replace(/^inspect \S+/, () => `inspect ${entries[0].key}`)
   }
-  const ending = new AbortController()
-  const monitoring = command.startsWith('monitor') ? { signal: ending.signal, onOutput: (text: string) => { if (/GET \/places/.test(text) && /invalidated/.test(text)) ending.abort() } } : {}
-  const running = cli(wordsOf(command), { env, ...monitoring })
-  if (command.startsWith('monitor')) {
-    for (let round = 0; round < 100 && !ending.signal.aborted; round++) {
-      // It begins with what comes next.
-      if (round > 0) await load(origin)
-      if (round > 0) await cli(['invalidate', '--tag', 'user:7', '--yes'], { env })
-      await told()
-      await new Promise((resolve) => setTimeout(resolve, 3000))
+  const { code, stdout, stderr } = await cli(wordsOf(command), { env })
+  if (code === 2) throw new Error(`${command}: ${stderr}`)
+  return { output: `${stdout}${stderr}`, command }
+}
+
+const SHOWN = [/invalidated/, /GET \/me /, /GET \/session /, /GET \/users\/:id /, /GET \/places /]
+
+/** One invalidation shows that it has begun; what is requested behind that is news. */
+async function monitored (command: string, { origin, redis, told }: Scene, env: Record<string, string>): Promise<string> {
+  const [ending, output] = [new AbortController(), new EventEmitter()]
+  const texts = on(output, 'text') as AsyncIterableIterator<[string]>
+  const until = async (...patterns: RegExp[]): Promise<void> => {
+    for (let isShown = false; !isShown;) {
+      const { value: [text] } = await texts.next()
+      isShown = patterns.every((pattern) => pattern.test(text))
     }
   }
-  const { code, stdout, stderr } = await running
-  if (code === 2) throw new Error(`${command}: ${stderr}`)
-  return { output: command.startsWith('monitor') ? stdout : `${stdout}${stderr}`, command }
+  await told() // what was requested until now
+  const running = cli(wordsOf(command), { env, signal: ending.signal, onOutput: (text) => { output.emit('text', text) } })
+  await untilHeard(redis, 'shop:marks')
+  await cli(['invalidate', '--tag', 'user:7', '--yes'], { env })
+  await until(/invalidated/)
+  await load(origin)
+  await told()
+  await until(...SHOWN)
+  ending.abort()
+  return (await running).stdout
+}
+
+/** Redis announces no listeners, and is asked. */
+async function untilHeard (url: string, channel: string): Promise<void> {
+  await asked({ url }, async (client) => {
+    while ((await client.pubSubNumSub([channel]))[channel] === 0) await turn(10)
+  })
 }
 
 if (process.argv[1] === import.meta.filename && process.argv.includes('--write')) await writePage()

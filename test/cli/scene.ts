@@ -45,18 +45,19 @@ export interface Ran {
 
 export interface RunOptions {
   readonly env?: Io['env']
-  /** What somebody types at a terminal. */
-  readonly typed?: string
+  /** What somebody types at a terminal, or the terminal. */
+  readonly typed?: string | PassThrough
   readonly isTerminal?: boolean
   readonly signal?: AbortSignal
   readonly onOutput?: (stdout: string) => void
+  readonly onNote?: (stderr: string) => void
 }
 
 /** Runs the command line in this process. */
-export async function cli (args: readonly string[], { env = {}, typed, isTerminal = false, signal = new AbortController().signal, onOutput = () => {} }: RunOptions = {}): Promise<Ran> {
+export async function cli (args: readonly string[], { env = {}, typed, isTerminal = false, signal = new AbortController().signal, onOutput = () => {}, onNote = () => {} }: RunOptions = {}): Promise<Ran> {
   let [stdout, stderr] = ['', '']
-  const stdin = Object.assign(new PassThrough(), { isTTY: typed !== undefined })
-  if (typed !== undefined) stdin.write(typed)
+  const stdin = Object.assign(typed instanceof PassThrough ? typed : new PassThrough(), { isTTY: typed !== undefined })
+  if (typeof typed === 'string') stdin.write(typed)
   const code = await run(args, {
     stdout: {
       isTTY: isTerminal,
@@ -66,7 +67,14 @@ export async function cli (args: readonly string[], { env = {}, typed, isTermina
         onOutput(stdout)
       }
     },
-    stderr: { isTTY: isTerminal, columns: 100, write: (text) => { stderr += text } },
+    stderr: {
+      isTTY: isTerminal,
+      columns: 100,
+      write: (text) => {
+        stderr += text
+        onNote(stderr)
+      }
+    },
     stdin,
     env,
     signal

@@ -1,5 +1,6 @@
 import { writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
+import { text } from 'node:stream/consumers'
 import { gzipSync } from 'node:zlib'
 import t, { type Test } from 'tap'
 import { createServer, type RequestListener } from 'node:http'
@@ -55,6 +56,16 @@ t.test('with the admin routes the app warms itself', async (t) => {
   t.match(await cli(['warm', file, '--admin', `${origin}/admin/cache`]), { code: 1, stderr: /refuses with 401/ }, 'what is no fault of a path ends it')
 })
 
+t.test('a handler that the admin routes do not wait for is one failure among others', async (t) => {
+  const admin = await startServer(t, async (request, response) => {
+    const { urls } = JSON.parse(await text(request)) as { urls: string[] }
+    const isSlow = urls[0] === '/slow'
+    response.writeHead(isSlow ? 504 : 200).end(JSON.stringify(isSlow ? { code: 'RESPONSE_CACHE_ERR_ADMIN_REQUEST', message: 'expected handlers that answer' } : { filled: 1, fresh: 0, failed: 0, failures: [] }))
+  })
+  const file = await listFile(t, '/slow\n/fast\n')
+  t.match((await cli(['warm', file, '--json', '--admin', admin])).json(), { filled: 1, failed: 1, failures: [{ target: '/slow', reason: /takes longer/ }] })
+})
+
 t.test('a sitemap and the sitemaps that it names are read, those of other sites are not, and header fields go to one site only', async (t) => {
   const { origin } = await startApp(t)
   const sent: string[] = []
@@ -70,7 +81,7 @@ t.test('a sitemap and the sitemaps that it names are read, those of other sites 
   })
   const { stdout, stderr } = await cli(['warm', `${site}/index.xml`, '--base', origin, '--header', 'accept-language: de'])
   t.equal(stdout, 'Warmed 3: 3 filled, 0 fresh, 0 failed\n')
-  t.match(stderr, '1 sitemaps of other sites are left out')
+  t.match(stderr, '1 sitemap of another site is left out')
   t.same(sent, [])
   t.match(await cli(['warm', `${site}/none.xml`, '--base', origin]), { code: 1, stdout: '', stderr: /none\.xml: expected 200, got 404/ })
   t.match(await cli(['warm', '/does/not/exist', '--base', origin]), { code: 1, stdout: '', stderr: /cannot read the file/ })
@@ -81,6 +92,70 @@ t.test('without --base all URLs are of one site, and paths have none', async (t)
   const file = await listFile(t, `${origin}/users/1\nhttp://127.0.0.1:1/x\n/users/2\n`)
   t.match((await cli(['warm', file, '--json'])).json(), { filled: 2, failed: 1, failures: [{ target: 'http://127.0.0.1:1/x', reason: /expected a URL of/ }] })
   t.match(await cli(['warm', await listFile(t, '/users/1\n')]), { code: 2, stderr: /--base/ })
+})
+
+t.test('a sitemap does not send us, or our header fields, to another site: neither with its pages nor with sitemaps that it names', async (t) => {
+  const heard: string[] = []
+  const inside = await startServer(t, ({ url }, response) => {
+    heard.push(url!)
+    response.end('<urlset/>')
+  })
+  const site = await startServer(t, ({ url, headers: { host } }, response) => {
+    const documents: Record<string, string> = {
+      '/pages.xml': `<urlset><url><loc>${inside}/admin</loc></url><url><loc>http://${host}/own</loc></url></urlset>`,
+      '/index.xml': `<sitemapindex><sitemap><loc>http://${host}/inner.xml</loc></sitemap></sitemapindex>`,
+      '/inner.xml': `<sitemapindex><sitemap><loc>${inside}/secret.xml</loc></sitemap><sitemap><loc>http://${host}/pages.xml</loc></sitemap></sitemapindex>`
+    }
+    response.writeHead(200, { 'x-cache': 'HIT' }).end(documents[url!] ?? 'a page')
+  })
+  const index = await listFile(t, `<sitemapindex><sitemap><loc>${site}/inner.xml</loc></sitemap></sitemapindex>`)
+  for (const list of [`${site}/pages.xml`, `${site}/index.xml`, index]) {
+    const { stdout, code } = await cli(['warm', list, '--header', 'authorization: Bearer sesame', '--json'])
+    t.match({ code, ...JSON.parse(stdout) }, { code: 1, fresh: 1, failed: 1, failures: [{ target: `${inside}/admin`, reason: /expected a URL of .*, as the sitemap/ }] }, list)
+  }
+  t.same(heard, [])
+})
+
+t.test('header fields for the app are not sent to where its sitemap is kept', async (t) => {
+  const { origin } = await startApp(t)
+  const sent: unknown[] = []
+  const elsewhere = await startServer(t, ({ headers }, response) => {
+    sent.push(headers.authorization)
+    response.end('<urlset><url><loc>https://shop.example/places</loc></url></urlset>')
+  })
+  for (const where of [['--base', origin], adminArgs(origin)]) t.match(await cli(['warm', `${elsewhere}/sitemap.xml`, '--header', 'authorization: Bearer sesame', ...where]), { stdout: /^Warmed 1/ })
+  t.same(sent, [undefined, undefined])
+})
+
+t.test('what is neither a list nor a sitemap is said to be none, and nothing of it is requested', async (t) => {
+  const heard: string[] = []
+  const origin = await startServer(t, ({ url }, response) => {
+    heard.push(url!)
+    response.end('<!doctype html>\n<script>\n/logout\n</script>')
+  })
+  for (const list of [`${origin}/sitemap.xml`, await listFile(t, '\ufeff\n <rss>\n/logout\n</rss>')]) {
+    t.match(await cli(['warm', list, '--base', origin]), { code: 1, stdout: '', stderr: /expected a sitemap, which has the element <urlset>/ })
+  }
+  t.same(heard, ['/sitemap.xml'])
+})
+
+t.test('a list without an end, and a compressed one that is larger than it looks, are not read into memory', async (t) => {
+  t.match(await cli(['warm', '/dev/zero', '--base', 'http://127.0.0.1:1']), { code: 1, stdout: '', stderr: /larger than 52428800 bytes/ })
+  t.match(await cli(['warm', await listFile(t, gzipSync(Buffer.alloc(60 * 1024 * 1024))), '--base', 'http://127.0.0.1:1']), { code: 1, stdout: '', stderr: /cannot read the file/ })
+})
+
+t.test('a response without an end fails when its time is over, also behind its head, and passwords of URLs are not shown', async (t) => {
+  const origin = await startServer(t, ({ url }, response) => {
+    if (url === '/head') response.writeHead(200, { 'x-cache': 'MISS' }).write('and then nothing')
+    if (url === '/cut') response.writeHead(200, { 'x-cache': 'MISS', 'content-length': 1000 }).write('some', () => { response.destroy() })
+  })
+  const file = await listFile(t, `/silent\n/head\n/cut\n${origin.replace('//', '//ann:sesame@')}/silent?2\n`)
+  for (const args of [[], ['--json']]) {
+    const { code, stdout, stderr } = await cli(['warm', file, '--base', origin, '--request-timeout', '300ms', '--concurrency', '4', ...args])
+    t.match({ code, stderr }, { code: 1, stderr: '' })
+    for (const target of ['/silent', '/head', '/cut', '***@']) t.ok(stdout.includes(target), target)
+    t.notMatch(stdout, /sesame/)
+  }
 })
 
 t.test('Ctrl+C ends it', async (t) => {

@@ -2,21 +2,9 @@ import t, { type Test } from 'tap'
 import { createCache, type Cache, type CacheOptions, type Store } from '../../lib/index.ts'
 import { MemoryStore } from '../../lib/store/memory-store.ts'
 import { openCache } from '../helpers/open-cache.ts'
-import { useRedis } from '../helpers/redis.ts'
+import { setUps } from '../helpers/set-ups.ts'
 
 /* `deletePattern` and `sweep`, which walk through everything under the prefix. */
-
-const setUps: Record<string, (t: Test) => Promise<CacheOptions>> = {
-  'in memory': async () => ({}),
-  'in Redis': async (t) => {
-    const { url, prefix } = await useRedis(t)
-    return { redis: url, prefix, timeouts: { read: '5s', write: '5s' } }
-  },
-  'in memory and Redis': async (t) => {
-    const { url, prefix } = await useRedis(t)
-    return { redis: url, prefix, memory: {}, timeouts: { read: '5s', write: '5s' } }
-  }
-}
 
 for (const [where, optionsFor] of Object.entries(setUps)) {
   const open = async (t: Test): Promise<{ cache: Cache, options: CacheOptions }> => {
@@ -66,7 +54,7 @@ for (const [where, optionsFor] of Object.entries(setUps)) {
 }
 
 t.test('a value that another process keeps a copy of is gone there after deletePattern', async (t) => {
-  const options = { defaults: { ttl: '10m' }, ...await setUps['in memory and Redis']!(t) }
+  const options = { defaults: { ttl: '10m' }, ...await setUps['in memory and Redis'](t) }
   const [one, other] = [await openCache(t, options), await openCache(t, options)]
   await one.set('user:1', 'old')
   // A copy is kept when it is asked for often; the deletion is heard of later.

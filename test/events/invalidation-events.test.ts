@@ -198,9 +198,9 @@ t.test('publish marks what the handlers of this process name, then writes for th
   await one.events.publish('a', { at, left: undefined })
   t.strictSame(got, [{ at: '1970-01-01T00:00:00.000Z' }], 'what others get')
   t.strictSame(one.marked, [[X]])
-  t.strictSame(one.appended, ['{"event":"a","data":{"at":"1970-01-01T00:00:00.000Z"}}'])
-  await one.events.publish('a')
-  t.equal(one.appended[1], '{"event":"a"}')
+  t.strictSame(one.appended, ['{"event":"a","data":{"at":"1970-01-01T00:00:00.000Z"},"counted":true}'], 'and that it is counted here')
+  await one.events.publish('b')
+  t.equal(one.appended[1], '{"event":"b"}', 'which it is not where nothing is named')
   one.failing = 'marks'
   await t.rejects(one.events.publish('a', 1), { message: 'no marks' })
   t.equal(one.appended.length, 3, 'the others hear of it all the same')
@@ -271,4 +271,36 @@ t.test('without a log, publish asks the handlers of this process', async (t) => 
   await events.close()
   t.strictSame(marked, [X])
   t.equal(warned.length, 1, 'a logger without error warns')
+})
+
+t.test('what events invalidate is told by the first that asks, who asks again until it knows; what is counted already is told by nobody', async (t) => {
+  const told: unknown[] = []
+  const asked: string[] = []
+  let faults = 2
+  let listener: EventListener | undefined
+  const events = new InvalidationEvents({
+    log: {
+      append () {},
+      follow (follower) {
+        listener = follower
+        return { ready: Promise.resolve(), async close () {} }
+      }
+    },
+    logger: { info () {}, warn () {} },
+    mark: async () => {},
+    onInvalidated: ({ event, targets, labels, isConfirmed }) => { told.push({ event, targets, labels, isConfirmed }) },
+    isFirst: async (id) => {
+      asked.push(id)
+      if (faults-- > 0) throw new Error('no answer')
+      return id !== 'second'
+    }
+  })
+  t.teardown(() => events.close())
+  events.on('a', byTag)
+  await listener!.onMessages([{ id: 'first', json: message('a', 'x') }])
+  await until('told', () => told.length === 1)
+  await listener!.onMessages([{ id: 'second', json: message('a', 'y') }, { id: 'third', json: '{"event":"a","data":"z","counted":true}' }, { id: 'fourth', json: message('b', 'x') }, { id: 'fifth', json: message('a', 'z') }])
+  await until('told', () => told.length === 2)
+  t.strictSame(told, [{ event: 'a', targets: { tags: ['x'] }, labels: 1, isConfirmed: true }, { event: 'a', targets: { tags: ['z'] }, labels: 1, isConfirmed: true }])
+  t.strictSame(asked, ['first', 'first', 'first', 'second', 'fifth'])
 })

@@ -95,6 +95,43 @@ t.test('parameters of the path are shown as the router found them, an own key in
   t.equal(partOf(await app.cache.explain('/own/7?a=1'), 'own key'), 'thing 7')
 })
 
+t.test('two routes with one own key are told apart, also by the slash at the end', async (t) => {
+  const { app } = await openScene(t, {}, (app, handler) => {
+    for (const url of ['/own', '/own/', '/other']) app.get(url, { config: { cache: { key: () => 'one' } } }, handler)
+  })
+  t.strictSame((await app.cache.explain('/own', '/own/')).differences, [{ part: 'route', first: '/own', second: '/own/' }])
+  const told = await app.cache.explain('/own', '/other')
+  t.strictSame(told.differences, [{ part: 'route', first: '/own', second: '/other' }])
+  t.strictSame(told.keyParts!.map(({ part }) => part), ['namespace', 'method', 'own key', 'route', 'protocol and host'])
+})
+
+t.test('no name that a client gives a parameter hides a difference', async (t) => {
+  const { app } = await openScene(t, {}, (app, handler) => { app.get('/things', { config: { cache: true } }, handler) })
+  const differences = async (one: string, other: string) => (await app.cache.explain(`/things?${one}`, `/things?${other}`)).differences
+  t.strictSame(await differences('as%20sent=1&a=<', 'as%20sent=1&a=%3C'), [{ part: 'query as sent', first: 'a=<&as%20sent=1', second: 'absent' }])
+  t.strictSame(await differences('%22b%5Cn%22=1', 'b%0A=1'), [{ part: 'query "\\"b\\\\n\\""', first: '1', second: 'absent' }, { part: 'query "b\\n"', first: 'absent', second: '1' }])
+})
+
+t.test('a secret that responses vary by is told as a digest', async (t) => {
+  const { app } = await openScene(t, {}, (app) => {
+    app.get('/things', { config: { cache: { shared: true } } }, async (_request, reply) => await reply.header('vary', 'authorization, x-api-key').send('for all who send none'))
+  })
+  const ask = (headers: Record<string, string>) => ({ url: '/things', headers: { host: 'shop.example', ...headers } })
+  await app.inject(ask({}))
+  const told = await app.cache.explain(ask({ authorization: 'hunter2-of-ann' }), ask({ authorization: 'hunter2-of-ann-and-bob', 'x-api-key': 'hunter2' }))
+  t.match(told.differences, [{ part: 'header authorization (Vary)', first: /^digest [\w-]{12}$/, second: /^digest [\w-]{12}$/ }, { part: 'header x-api-key (Vary)', first: 'absent', second: /^digest / }])
+  t.notMatch(JSON.stringify(told), /hunt/)
+})
+
+t.test('a user and the subject of a token who are called the same are told apart', async (t) => {
+  const { app } = await openScene(t, {}, (app, handler) => {
+    app.decorateRequest('user', null)
+    app.addHook('onRequest', async (request) => { Object.assign(request, { user: request.headers['x-name'] === undefined ? { id: '7' } : { sub: '7' } }) })
+    app.get('/me', { config: { cache: { varyByUser: true } } }, handler)
+  })
+  t.strictSame((await app.cache.explain('/me', { url: '/me', headers: { 'x-name': 'token' } })).differences, [{ part: 'user', first: '"7"', second: 'the subject "7" of a token' }])
+})
+
 t.test('text that has no shape of its own is written out', async (t) => {
   const { app } = await openScene(t, {}, (app, handler) => { app.get('/things', { config: { cache: true } }, handler) })
   const told = await app.cache.explain('/things?a=%1b%5B31m&b%0A=%E2%80%AE')

@@ -17,13 +17,13 @@ interface SceneOptions extends ResponseCacheOptions {
 export const HOST = 'shop.example'
 
 /** An app whose handlers say that they ran. `declare` puts its routes behind the plugin. */
-export async function openScene (t: Test, { server = {}, ...options }: SceneOptions, declare: (app: FastifyInstance, handler: (request: { method: string, url: string }) => Promise<string>) => void): Promise<Scene> {
+export async function openScene (t: Test, { server = {}, ...options }: SceneOptions, declare: (app: FastifyInstance, handler: (request: { method: string, url: string }) => Promise<string>) => unknown): Promise<Scene> {
   const [calls, lines]: [string[], string[]] = [[], []]
   const note = (_object: unknown, text: string): void => { lines.push(text) }
   const app: FastifyInstance = Fastify(server)
   t.teardown(() => app.close())
   await app.register(responseCache, { defaults: { ttl: '1h' }, logger: { info: note, warn: note, error: note }, ...options })
-  declare(app, async ({ method, url }) => {
+  await declare(app, async ({ method, url }) => {
     calls.push(`${method} ${url}`)
     return `made for ${url}`
   })

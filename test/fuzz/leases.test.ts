@@ -7,8 +7,8 @@ import { mutated } from './mutate.ts'
 const SEED = Number(process.env.SEED ?? Date.now() % 2 ** 31)
 const CASES = 400
 
-const CORPUS = ['h:abc-1:', 'w:abc-1:', 'e:abc-1:stored', 'e:abc-1:failed', 'r:abc-1:uncacheable', 'x', '', 'h::', 'e:a:', 'h:a:b:c']
-const TOKENS = ['h', 'w', 'e', 'r', ':', 'abc-1', 'stored', '\0', '-', '%', '\n', '[', '\xff']
+const CORPUS = ['h:abc-1-60000:', 'w:abc-1-60000:', 'e:abc-1-60000:stored', 'e:abc-1-60000:failed', 'r:abc-1-2000-60000:uncacheable', 'x', '', 'h::', 'e:a:', 'h:a:b:c']
+const TOKENS = ['h', 'w', 'e', 'r', ':', 'abc-1', '60000', 'stored', '\0', '-', '%', '\n', '[', '\xff']
 
 test('whatever lies under the key of a lease, and whatever is told of it, somebody gets it or is told that it is held', async (t) => {
   const { url, prefix, client } = await useRedis(t)

@@ -27,8 +27,8 @@ export function tlsProblem (): string | undefined {
   return findOnPath(['openssl']) === undefined ? 'no openssl on the PATH' : undefined
 }
 
-/** A server that speaks TLS only, with a certificate of its own authority, and wants one of its clients. Ends with `t`. */
-export async function startTlsRedis (t: Test): Promise<TlsRedis> {
+/** A server that speaks TLS only, with a certificate of its own authority, and wants one of its clients unless it is told otherwise. Ends with `t`. */
+export async function startTlsRedis (t: Test, { asksClients = true } = {}): Promise<TlsRedis> {
   const folder = await mkdtemp(join(tmpdir(), 'redis-tls-'))
   t.teardown(() => rm(folder, { recursive: true, force: true }))
   const ca = await makeAuthority(folder)
@@ -39,7 +39,7 @@ export async function startTlsRedis (t: Test): Promise<TlsRedis> {
   const server = await startProcess(binary!, {
     port,
     args: [
-      '--port', '0', '--tls-port', String(port), '--tls-auth-clients', 'yes',
+      '--port', '0', '--tls-port', String(port), '--tls-auth-clients', asksClients ? 'yes' : 'no',
       '--tls-ca-cert-file', file('ca.pem'), '--tls-cert-file', file('server.pem'), '--tls-key-file', file('server.key')
     ]
   })

@@ -125,6 +125,25 @@ test('a write that a guard of the route has answered invalidates as well', async
   t.strictSame(await hits(site, '/'), [false])
 })
 
+test('whom an async guard answers without giving its reply back, no handler of a write sees', async (t) => {
+  let runs = 0
+  const guard = async ({ method }: FastifyRequest, reply: FastifyReply): Promise<void> => {
+    if (method === 'PUT') reply.redirect('/sign-in')
+  }
+  const site = await scene(t, (app) => {
+    const handler = async (): Promise<string> => `run ${++runs}`
+    app.all('/cached/:id', { ...cached(), preHandler: guard }, handler)
+    for (const hook of ['onRequest', 'preValidation', 'preHandler']) {
+      app.get(`/${hook}/:id`, cached(), handler)
+      app.put(`/${hook}/:id`, { [hook]: guard }, handler)
+    }
+  })
+  const paths = ['/onRequest/1', '/preValidation/1', '/preHandler/1', '/cached/1']
+  await stored(site, ...paths)
+  for (const path of paths) t.equal((await site.ask(path, { method: 'PUT' })).status, 302, path)
+  t.equal(runs, paths.length, 'those of the GETs')
+})
+
 test('what a handler names with reply.cacheInvalidate() is invalidated by an unsafe request of the cached route', async (t) => {
   const site = await scene(t, (app, { handler }) => {
     app.all('/', cached(), async (request, reply) => {

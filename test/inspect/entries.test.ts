@@ -1,24 +1,13 @@
 import t, { type Test } from 'tap'
-import { createCache, type Cache, type CacheOptions } from '../../lib/index.ts'
+import { createCache, type Cache } from '../../lib/index.ts'
 import type { EntriesOptions, EntriesPage } from '../../lib/client/inspection.ts'
 import { encodeEntry, type StoredValue } from '../../lib/stored-entry.ts'
 import { openCache } from '../helpers/open-cache.ts'
 import { useRedis } from '../helpers/redis.ts'
+import { setUps } from '../helpers/set-ups.ts'
 
 /** Behind the memory in front of Redis is what is tested in Redis. */
 const manyIn = (where: string): number => where === 'in memory and Redis' ? 500 : 5000
-
-const setUps: Record<string, (t: Test) => Promise<CacheOptions>> = {
-  'in memory': async () => ({}),
-  'in Redis': async (t) => {
-    const { url, prefix } = await useRedis(t)
-    return { redis: url, prefix, timeouts: { read: '5s', write: '5s' } }
-  },
-  'in memory and Redis': async (t) => {
-    const { url, prefix } = await useRedis(t)
-    return { redis: url, prefix, memory: {}, timeouts: { read: '5s', write: '5s' } }
-  }
-}
 
 /** All pages; a bound of their number keeps a broken cursor from being followed for ever. */
 async function allPages (cache: Cache, options: EntriesOptions = {}, between: (page: number) => Promise<unknown> = async () => {}): Promise<EntriesPage[]> {
@@ -86,7 +75,8 @@ for (const [where, optionsFor] of Object.entries(setUps)) {
     const cache = await open(t)
     await cache.set('user:1', Buffer.alloc(1234), { tags: ['red', 'blue'], ttl: 60 })
     const { entries: [entry], cursor } = await cache.entries()
-    const { storedAt, ttl, ...rest } = entry!
+    const { storedAt, ttl, labels, ...rest } = entry!
+    t.same(labels.map(({ kind, value }) => `${kind} ${value}`).sort(), ['namespace user', 'tag blue', 'tag red'])
     t.same(rest, { key: 'user:1', kind: 'value', namespace: 'user', state: 'fresh', bytes: 1234, tags: ['red', 'blue'], isPerUser: false })
     t.ok(Math.abs(Date.now() - storedAt) < 30_000)
     t.ok(ttl! > 30 && ttl! <= 60, `${ttl} s`)

@@ -1,6 +1,7 @@
 import Fastify, { type FastifyInstance } from 'fastify'
 import { gzipSync } from 'node:zlib'
 import t, { type Test } from 'tap'
+import { digest, encodeValue } from '../../lib/cache-key.ts'
 import responseCache, { type ResponseCacheOptions } from '../../lib/index.ts'
 import { isPerUser } from '../../lib/inspect/key-material.ts'
 import { detailsOf, type EntryDetails } from '../../lib/inspect/summaries.ts'
@@ -197,6 +198,11 @@ t.test('what cannot be read counts as per user', (t) => {
     ['a:GET:5:/;u1:;r2:/a', false], // a path is no part
     ['a:GET:2:/a;r5:;u1:x;h-', false], // what is in a part is none
     ['a:GET:2:/a;u-', true],
+    ['a:GET:2:/a;f13:authorization;v3:abc', true],
+    ['a:GET:2:/a;f13:authorization;v-', false], // the request had none
+    ['a:GET:2:/a;f15:accept-language;v13:authorization', false],
+    ['a:GET:2:/a;o3:sid;v3:abc', true],
+    [`a:GET:2:/a;o3:sid;v43:${digest(encodeValue([]))}`, false],
     ['a:GET:2:/aand more', true],
     ['whatever', true]
   ]

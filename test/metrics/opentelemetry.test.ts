@@ -5,6 +5,7 @@ import { responses } from '../../lib/channels.ts'
 import { LATENCY_BOUNDS_MS } from '../../lib/index.ts'
 import { MOST_ROUTES } from '../../lib/metrics/observed.ts'
 import { recordMetrics } from '../../lib/metrics/opentelemetry.ts'
+import { kTime, type Timed } from '../../lib/stats/route-counters.ts'
 import { nothingOf } from '../stats/fleet-scene.ts'
 import { KNOWN, makeLoad, openApp } from './load.ts'
 
@@ -44,25 +45,51 @@ test('durations are a histogram of the same classes and numbers as in stats()', 
   t.ok(Math.abs(cached!.sum! - sumMs / 1000) < 0.001 * KNOWN.cached, `${cached!.sum} s, ${sumMs} ms`)
 })
 
-test('each of two caches in a process has its own numbers', async (t) => {
+test('each of two caches in a process has its own numbers, also of routes that are called the same', async (t) => {
   const [first, second] = [openProvider(t), openProvider(t)]
-  const app = await openApp(t)
-  const other = { stats: () => ({ ...app.cache.stats(), routes: [nothingOf('GET /others', 'others')] }) }
+  const [app, other] = [await openApp(t), await openApp(t)]
   t.teardown(recordMetrics(app.cache, first.provider.getMeter('test')))
-  t.teardown(recordMetrics(other, second.provider.getMeter('test')))
+  t.teardown(recordMetrics(other.cache, second.provider.getMeter('test')))
   await makeLoad(app)
-  t.equal((await first.collect()).histogramOf('response_cache.duration_seconds', { ...thing, source: 'cached' })?.count, KNOWN.cached)
-  t.equal((await second.collect()).histogramOf('response_cache.duration_seconds', {}), undefined)
+  await other.inject('/things/1')
+  const [one, two] = [await first.collect(), await second.collect()]
+  t.equal(one.histogramOf('response_cache.duration_seconds', { ...thing, source: 'cached' })?.count, KNOWN.cached)
+  t.equal(one.histogramOf('response_cache.duration_seconds', { ...thing, source: 'uncached' })?.count, KNOWN.misses)
+  t.equal(two.histogramOf('response_cache.duration_seconds', { ...thing, source: 'uncached' })?.count, 1)
+  t.equal(two.histogramOf('response_cache.duration_seconds', { source: 'cached' }), undefined)
 })
 
-test('stop() ends it: nothing is told, and nobody listens', async (t) => {
+test('what is collected has every duration, however many there were', async (t) => {
   const { provider, collect } = openProvider(t)
   const app = await openApp(t)
   const stop = recordMetrics(app.cache, provider.getMeter('test'))
-  t.ok(responses.hasSubscribers)
+  const cached = async () => (await collect()).histogramOf('response_cache.duration_seconds', { ...thing, source: 'cached' })
+  await app.inject('/things/1')
+  let hits = 0
+  for (const more of [1, 254, 1, 1, 300, 7]) {
+    for (let left = more; left > 0; left--) await app.inject('/things/1')
+    const told = await cached()
+    t.equal(told?.count, hits += more)
+    t.strictSame(told?.buckets.counts, app.cache.stats().routes.find(({ route }) => route === thing.route)!.cached.classes, 'each in its class')
+  }
+  await app.inject('/things/1')
   stop()
-  stop()
+  t.equal((await cached())?.count, hits + 1, 'also what had waited when it ended')
+})
+
+test('no message is made of a request for metrics', async (t) => {
+  const { provider } = openProvider(t)
+  const app = await openApp(t)
+  t.teardown(recordMetrics(app.cache, provider.getMeter('test')))
   t.notOk(responses.hasSubscribers)
+})
+
+test('stop() ends it: nothing is told', async (t) => {
+  const { provider, collect } = openProvider(t)
+  const app = await openApp(t)
+  const stop = recordMetrics(app.cache, provider.getMeter('test'))
+  stop()
+  stop()
   await makeLoad(app)
   const read = await collect()
   t.equal(read.sum('response_cache.requests', {}), 0)
@@ -83,8 +110,15 @@ test('a thousand routes have names, all others are told together', async (t) => 
   const { provider, collect } = openProvider(t)
   const app = await openApp(t)
   const routes = Array.from({ length: MOST_ROUTES + 5 }, (_, at) => ({ ...nothingOf(`GET /${at}`, 'n'), hits: 1 }))
-  t.teardown(recordMetrics({ stats: () => ({ ...app.cache.stats(), routes }) }, provider.getMeter('test')))
-  for (const { route, namespace } of routes) responses.publish({ outcome: 'hit', route, namespace, ms: 1 })
+  const heard: Timed[] = []
+  t.teardown(recordMetrics({
+    stats: () => ({ ...app.cache.stats(), routes }),
+    [kTime]: (hear) => {
+      heard.push(hear)
+      return () => {}
+    }
+  }, provider.getMeter('test')))
+  for (const route of routes) for (const hear of heard) hear(route, 'cached', 1)
   const read = await collect()
   t.equal(read.sum('response_cache.fills', {}), 0)
   t.equal(read.sum('response_cache.requests', { route: 'other', outcome: 'hit' }), 5)

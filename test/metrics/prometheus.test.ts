@@ -33,6 +33,8 @@ test('numbers in Prometheus are those of a known load', async (t) => {
   t.equal(read.sum('response_cache_served_bytes_total', thing), KNOWN.servedBytes)
   t.equal(read.sum('response_cache_invalidations_total', { kind: 'tags' }), KNOWN.invalidations)
   t.equal(read.sum('response_cache_invalidations_total', { kind: 'keys' }), 1)
+  t.equal(read.sum('response_cache_invalidation_causes_total', { cause: 'call' }), KNOWN.invalidations)
+  t.equal(read.sum('response_cache_invalidation_causes_total', {}), KNOWN.invalidations)
   for (const direction of ['read', 'write']) {
     t.equal(read.sum('response_cache_store_state', { direction, state: 'closed' }), 1)
     t.equal(read.sum('response_cache_store_state', { direction }), 1, 'one state at a time')

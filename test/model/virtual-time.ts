@@ -93,7 +93,7 @@ export class VirtualTime {
   #timer (micros: number, run: () => void): Planned {
     // A paused process keeps its timers: what is put off is another object, so the one given away tells whether it was cancelled.
     const planned: Planned = this.plan(micros, this.#current, () => { if (!planned.isCancelled) run() })
-    return planned
+    return Object.assign(planned, { unref: () => planned })
   }
 }
 

@@ -72,7 +72,7 @@ async function connectionsOf (t: Test, url: string): Promise<number> {
   client.on('error', (fault) => { t.comment(String(fault)) })
   await client.connect()
   try {
-    const list = await client.sendCommand(['CLIENT', 'LIST', 'TYPE', 'normal']) as unknown as string
+    const list = String(await client.sendCommand(['CLIENT', 'LIST', 'TYPE', 'normal']))
     return list.trim().split('\n').filter((line) => !line.includes('cmd=client')).length
   } finally {
     client.destroy()

@@ -276,7 +276,7 @@ t.test('a socket that opens after its client was ended is closed', async (t) => 
     server.close()
   })
   const client = createClient({ socket: { host: '127.0.0.1', port: (server.address() as AddressInfo).port } }).on('error', () => {})
-  const connected = client.connect().catch(() => {})
+  const connected = client.connect().catch(() => {}) // it is destroyed before
   await destroy(client)
   await connected
   // Whoever comes later is accepted later.

@@ -26,6 +26,7 @@ export async function startServerProcess (settings: ServerSettings): Promise<Sta
     memory: settings.memory,
     async sample () {
       child.send('sample')
+      // One that has ended, or is stopped, says nothing.
       return await nextReport(child, AbortSignal.timeout(ANSWERS_MS)).catch(() => undefined) as ServerSample | undefined
     },
     async stop () {

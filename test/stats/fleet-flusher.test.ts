@@ -62,7 +62,7 @@ t.test('a count that begins anew is added, not taken away', async (t) => {
 t.test('routes beyond the most there may be are told together', async (t) => {
   const log = recording(undefined, 3)
   const routes = Array.from({ length: 10 }, (_, at) => ({ ...nothingOf(`GET /${at}`, 'n'), hits: at + 1 }))
-  const flusher = flusherOf({ log, counts: () => ({ routes: [...routes].reverse(), invalidations: { calls: 0, byKind: {} } }) })
+  const flusher = flusherOf({ log, counts: () => ({ routes: [...routes].reverse(), invalidations: { calls: 0, byKind: {}, byCause: {} } }) })
   await flusher.flush()
   routes[9]!.hits++
   routes[0]!.hits++

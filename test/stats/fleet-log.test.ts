@@ -96,7 +96,7 @@ t.test('what is damaged counts as nothing, and is replaced', async (t) => {
     [INVALIDATIONS]: 'calls=-'
   })
   const seen = await readFleetStats(log, { last: '1h' })
-  t.same([seen.hits, seen.misses, seen.bypasses, seen.refused, seen.stale, seen.fills, seen.missReasons, seen.invalidations], [0, 0, 0, 0, 4, 0, {}, { calls: 0, byKind: {} }])
+  t.same([seen.hits, seen.misses, seen.bypasses, seen.refused, seen.stale, seen.fills, seen.missReasons, seen.invalidations], [0, 0, 0, 0, 4, 0, {}, { calls: 0, byKind: {}, byCause: {} }])
   t.equal(await log.add(bucket, told(B, 1, { [USERS]: { hits: 2, misses: 3 }, [OTHER]: { hits: 1 } })), 'added')
   const { hits, misses, stale, bypasses, refused, routes } = await readFleetStats(log, { last: '1h' })
   t.same([hits, misses, stale, bypasses, refused, routes.length], [3, 3, 4, 0, 0, 2])

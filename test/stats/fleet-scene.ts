@@ -39,7 +39,7 @@ export function nothingOf (route: string, namespace: string): Counting {
 /** Counts requests by dice, and everything that a process tells of them. */
 export class CountedRequests {
   readonly routes: Counting[]
-  readonly invalidations = { calls: 0, byKind: {} as Partial<Record<'tags' | 'keys', number>> } satisfies InvalidationCounts
+  readonly invalidations = { calls: 0, byKind: {} as Partial<Record<'tags' | 'keys', number>>, byCause: {} as Partial<Record<'call' | 'event', number>> } satisfies InvalidationCounts
   readonly #dice: () => number
 
   constructor (names: readonly string[], dice: () => number) {
@@ -57,7 +57,9 @@ export class CountedRequests {
       if (this.#dice() < 0.1) {
         this.invalidations.calls++
         const kind = this.#dice() < 0.5 ? 'tags' : 'keys'
+        const cause = this.#dice() < 0.8 ? 'call' : 'event'
         this.invalidations.byKind[kind] = (this.invalidations.byKind[kind] ?? 0) + 1
+        this.invalidations.byCause[cause] = (this.invalidations.byCause[cause] ?? 0) + 1
       }
     }
   }

@@ -47,7 +47,7 @@ t.test('the numbers of four processes are exactly what they have counted, also w
     for (const name of NAMES) t.match(plain(fleet.routes.find(({ route }) => route === name)!), plain(addCounts(counted.map(({ routes }) => routes.find(({ route }) => route === name)!))), name)
     t.match(plain(addCounts(Object.values(fleet.namespaces))), expected)
     t.equal(fleet.invalidations.calls, sum(counted.map(({ invalidations }) => invalidations.calls)))
-    t.equal(sum(Object.values(fleet.invalidations.byKind)), fleet.invalidations.calls)
+    for (const words of [fleet.invalidations.byKind, fleet.invalidations.byCause]) t.equal(sum(Object.values(words)), fleet.invalidations.calls)
     t.equal(sum(fleet.series.map(requestsOf)), 4 * 2000 + 400)
   }
   const [lost, known] = [sum(reports.map(({ lost }) => lost)), sum(reports.map(({ known }) => known))]

@@ -3,6 +3,8 @@ import { openScene } from './damaged-scene.ts'
 import { fill, openSite, type Site } from './damaged-site.ts'
 import { until } from './tiers.ts'
 
+const ONE_DAY_MS = 86_400_000
+
 /*
  * Whatever stands under the keys of our own bookkeeping: marks, leases, events, the hottest.
  */
@@ -32,6 +34,24 @@ t.test('marks that lack a part are made anew, and nothing that was filled before
     t.not(body, before.body)
     await until(async () => (await ask('/own')).cache === 'HIT')
     await app.cache.invalidateTags('a')
+  }
+})
+
+t.test('marks of a clock that was days ahead and is right again are made anew, and nothing that was filled before is used', async (t) => {
+  const scene = await openScene(t)
+  const { ask, app } = await openSite(t, scene)
+  const ahead = (Date.now() + 2 * ONE_DAY_MS) * 1000
+  const later = [() => ask('/own'), async () => { await app.cache.invalidateTags('a'); return await ask('/own') }]
+  for (const whatComesNext of later) {
+    await fill(scene, { ask } as Site, '/own')
+    const before = await ask('/own')
+    await scene.client.zAdd(`${scene.prefix}:marks`, [{ value: 'ht:b', score: ahead - 2 }, { value: 'c', score: ahead }])
+    const { status, cache, body } = await whatComesNext()
+    t.strictSame([status, cache], [200, 'MISS'])
+    t.not(body, before.body)
+    await until(async () => (await ask('/own')).cache === 'HIT')
+    t.equal(await scene.client.zScore(`${scene.prefix}:marks`, 'ht:b'), null)
+    t.ok((await scene.client.zScore(`${scene.prefix}:marks`, 'c'))! < (Date.now() + ONE_DAY_MS) * 1000)
   }
 })
 

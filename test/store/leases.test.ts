@@ -132,6 +132,20 @@ t.test('what is under the key and no lease is replaced', async (t) => {
   }
 })
 
+t.test('what is held, or rests, for longer than it was given, because the clock of Redis was set back, is over', async (t) => {
+  const { url, prefix, client } = await useRedis(t)
+  const { leases } = await openLeases(t, { url, prefix })
+  for (const restMs of [0, 5000]) {
+    const lease = await granted(leases, 'page', { leaseMs: 60_000 })
+    if (restMs > 0) await lease.release('failed', { restMs })
+    t.match(await leases.acquire('page', { leaseMs: 60_000, waitMs: 0 }), { outcome: restMs > 0 ? 'resting' : 'held' })
+    await client.pExpire(`${prefix}:lease:page`, 3_600_000)
+    await (await granted(leases, 'page')).release('stored')
+    await lease.release('failed')
+    t.equal(await client.exists(`${prefix}:lease:page`), 0)
+  }
+})
+
 t.test('a forged message ends nothing, a lost one is made up for', async (t) => {
   const { url, prefix, client } = await useRedis(t)
   const [first, second] = [await openLeases(t, { url, prefix }), await openLeases(t, { url, prefix })]

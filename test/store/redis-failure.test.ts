@@ -1,9 +1,9 @@
 import Fastify, { type FastifyInstance } from 'fastify'
-import { setTimeout } from 'node:timers/promises'
 import t, { type Test } from 'tap'
 import responseCache, { createCache, type CacheOptions } from '../../lib/index.ts'
 import { freePort } from '../helpers/free-port.ts'
 import { startRedisServer, useRedis } from '../helpers/redis.ts'
+import { until } from '../reliability/until.ts'
 
 interface Line { level: string, message: string }
 
@@ -125,9 +125,4 @@ async function buildApp (t: Test, options: CacheOptions, body = 'handled'): Prom
 async function request (app: FastifyInstance, url = '/'): Promise<{ status: number, cache: unknown, cacheStatus: unknown, body: string }> {
   const { statusCode, headers, body } = await app.inject(url)
   return { status: statusCode, cache: headers['x-cache'], cacheStatus: headers['cache-status'], body }
-}
-
-/** Asks again until it is so. The time limit of the test file ends it if that never happens. */
-async function until (isSo: () => Promise<boolean>): Promise<void> {
-  while (!await isSo()) await setTimeout(5)
 }

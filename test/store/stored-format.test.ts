@@ -147,5 +147,6 @@ async function marksOf (version: number): Promise<MarksFixture> {
 }
 
 function openMarks ({ client, prefix }: TestRedis): RedisMarks {
+  // The types of node-redis have parameters for modules and replies that no common type fits.
   return new RedisMarks({ prefix, open: () => client as unknown as ConnectedRedis })
 }

@@ -1,3 +1,4 @@
+import rateLimit from '@fastify/rate-limit'
 import Fastify, { type FastifyInstance } from 'fastify'
 import t, { type Test } from 'tap'
 import responseCache, { createCache, type ResponseCacheOptions } from '../../lib/index.ts'
@@ -39,6 +40,37 @@ t.test('what was warmed is a hit, for the host and the header fields it was warm
   t.strictSame(hit.json(), { id: '1', language: 'de' })
   t.equal((await app.inject({ url: '/pages/1?a=b', headers: { ...headers, host: 'example.org' } })).headers['x-cache'], 'MISS')
   t.match(await app.cache.warm(['/pages/1?a=b', '/pages/2', '/pages/3'], { ...silent, headers }), { filled: 1, fresh: 2 })
+})
+
+t.test('routes of a scope of their own are warmed, also after the start', async (t) => {
+  const calls: string[] = []
+  const app = Fastify()
+  t.teardown(() => app.close())
+  let cache!: FastifyInstance['cache']
+  await app.register(async (scope) => {
+    await scope.register(responseCache, { defaults: { ttl: '1h' } })
+    scope.get('/a', { config: { cache: true } }, async ({ url }) => { calls.push(url); return 'a' })
+    cache = scope.cache
+  }, { prefix: '/scope' })
+  await app.ready()
+  t.match(await cache.warm(['/scope/a'], silent), { filled: 1, failed: 0 })
+  t.equal((await app.inject('/scope/a')).headers['x-cache'], 'HIT')
+  t.match(await cache.warm(['/scope/a'], silent), { filled: 0, fresh: 1 })
+  t.strictSame(calls, ['/scope/a'])
+})
+
+t.test('a rate limiter counts what is warmed, as of an address that no client has', async (t) => {
+  const { app } = await start(t, {}, (app) => {
+    app.addHook('onRequest', async ({ ip }) => { if (ip.toLowerCase() === '127.0.0.1') throw new Error('trusted') })
+  })
+  t.match(await app.cache.warm(['/pages/1'], silent), { filled: 1, failed: 0 })
+  const limited = Fastify()
+  t.teardown(() => limited.close())
+  await limited.register(responseCache, { defaults: { ttl: '1h' } })
+  await limited.register(rateLimit, { max: 2 })
+  for (const url of ['/a', '/b', '/c']) limited.get(url, { config: { cache: true } }, async () => url)
+  t.match(await limited.cache.warm(['/a', '/b', '/c'], { ...silent, concurrency: 1 }), { filled: 2, failed: 1, failures: [{ target: '/c', reason: /429/ }] })
+  t.equal((await limited.inject('/a')).headers['x-cache'], 'HIT', 'it is no client\'s rate')
 })
 
 t.test('guards of the route stand before warming too', async (t) => {
@@ -131,7 +163,7 @@ t.test('warming on start waits for Redis, and says filled only of what is stored
   const logger = recordingLogger()
   const app = Fastify({ disableRequestLogging: true, loggerInstance: { ...logger, fatal () {}, error () {}, debug () {}, trace () {}, child () { return this }, level: 'info' } as never })
   t.teardown(() => app.close())
-  await app.register(responseCache, { redis, prefix, warm: { targets: ['/a', { key: 'rates', produce: () => 1, ttl: '1h' }, { hottest: 3 }] } })
+  await app.register(responseCache, { redis, prefix, advice: false, warm: { targets: ['/a', { key: 'rates', produce: () => 1, ttl: '1h' }, { hottest: 3 }] } })
   app.get('/a', { config: { cache: '1h' } }, async () => 'a')
   await app.ready()
   await until(() => logger.lines.length > 0)

@@ -32,12 +32,12 @@ const BOTTOM = 20
  * @param {string} title
  * @param {{ legend?: ReadonlyArray<readonly [name: string, color: string]>, hint?: string }} [options]
  */
-export function chart (title, { legend = [], hint = '' } = {}) {
+export function chart (title, { legend: colors = [], hint = '' } = {}) {
   const told = h('p', { class: 'told' }, hint)
   const place = h('div', { class: 'chart' })
   const element = h('figure', { class: 'panel figure' },
     h('figcaption', { class: 'panel-head' }, h('h2', {}, title),
-      h('ul', { class: 'legend' }, ...legend.map(([name, color]) => h('li', {}, s('svg', { class: 'key', viewBox: '0 0 10 10', 'aria-hidden': 'true' }, s('rect', { class: color, width: 10, height: 10, rx: 2 })), name)))),
+      legend('', colors)),
     place, told)
   /** @type {Drawn | undefined} */
   let drawn
@@ -81,6 +81,16 @@ export function chart (title, { legend = [], hint = '' } = {}) {
     },
     stop () { observer.disconnect() }
   }
+}
+
+/**
+ * What colors mean.
+ * @param {string} title
+ * @param {ReadonlyArray<readonly [name: string, color: string]>} colors
+ */
+export function legend (title, colors) {
+  return h('ul', { class: 'legend' }, title !== '' && h('li', {}, title), ...colors.map(([name, color]) =>
+    h('li', {}, s('svg', { class: 'key', viewBox: '0 0 10 10', 'aria-hidden': 'true' }, s('rect', { class: color, width: 10, height: 10, rx: 2 })), name)))
 }
 
 /**
@@ -162,7 +172,7 @@ function bars (series, { x, y, width, isStacked }) {
 }
 
 /**
- * From 0 to something round above the largest.
+ * From 0 to something round above the largest, in whole steps.
  * @param {number} largest
  * @param {(value: number) => string} text
  * @returns {Scale}
@@ -170,7 +180,7 @@ function bars (series, { x, y, width, isStacked }) {
 export function linear (largest, text) {
   const rough = Math.max(largest, 1) / 3
   const power = 10 ** Math.floor(Math.log10(rough))
-  const step = power * ([1, 2, 5, 10].find((factor) => factor * power >= rough) ?? 10)
+  const step = Math.max(1, power * ([1, 2, 5, 10].find((factor) => factor * power >= rough) ?? 10))
   const top = step * Math.max(1, Math.ceil(Math.max(largest, 1) / step))
   return { ticks: Array.from({ length: Math.round(top / step) + 1 }, (_, at) => at * step), share: (value) => value / top, text }
 }

@@ -6,7 +6,21 @@
 const SVG = 'http://www.w3.org/2000/svg'
 
 /**
- * An element. Texts become text nodes, whatever is in them; nothing here reads markup.
+ * What is not seen, or changes the direction of what stands around it: clients choose keys, tags and bodies. Line breaks and tabs stay, and
+ * what joins letters.
+ */
+const UNSEEN = /[^\P{Cc}\n\t]|[^\P{Cf}\u200c\u200d]|[\p{Cs}\p{Zl}\p{Zp}]/gu
+
+/**
+ * A text of which all is seen.
+ * @param {string} text
+ */
+export function visible (text) {
+  return text.replace(UNSEEN, (char) => `\\u{${/** @type {number} */ (char.codePointAt(0)).toString(16)}}`)
+}
+
+/**
+ * An element. Texts become text nodes, and all of them is seen, whatever is in them; nothing here reads markup.
  * @template {keyof HTMLElementTagNameMap} Tag
  * @param {Tag} tag
  * @param {Attributes} [attributes] Functions are listeners: `onclick`.
@@ -41,7 +55,7 @@ export function s (tag, attributes = {}, ...children) {
  * @param {...Child} children
  */
 export function fill (element, ...children) {
-  element.replaceChildren(...children.flatMap((child) => child === undefined || child === false ? [] : [typeof child === 'number' ? String(child) : child]))
+  element.replaceChildren(...children.flatMap((child) => child === undefined || child === false ? [] : [typeof child === 'object' ? child : visible(String(child))]))
 }
 
 /**
@@ -50,7 +64,8 @@ export function fill (element, ...children) {
  * @param {string} text
  */
 export function write (element, text) {
-  if (element.textContent !== text) element.textContent = text
+  const seen = visible(text)
+  if (element.textContent !== seen) element.textContent = seen
 }
 
 /**
@@ -61,6 +76,6 @@ function give (element, attributes) {
   for (const [name, value] of Object.entries(attributes)) {
     if (typeof value === 'function') element.addEventListener(name.slice('on'.length), value)
     else if (value === true) element.setAttribute(name, '')
-    else if (value !== undefined && value !== false) element.setAttribute(name, String(value))
+    else if (value !== undefined && value !== false) element.setAttribute(name, name === 'value' ? String(value) : visible(String(value)))
   }
 }

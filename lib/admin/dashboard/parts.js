@@ -50,15 +50,16 @@ export function reasons (title, kind, words) {
       ? h('p', { class: 'muted' }, 'None')
       : h('ul', {}, ...found.map(([word, times]) => h('li', {},
         h('span', { class: 'reason-count' }, count(times)),
-        h('span', {}, h('b', {}, word), ' ', h('span', {}, sentenceOf(kind, word)), ' ', docs(docsOf(word)))))))
+        h('span', {}, h('b', {}, word), ' ', h('span', {}, sentenceOf(kind, word)), ' ', docs(docsOf(kind, word)))))))
 }
 
 /**
  * Names with what belongs to them; what is undefined is left out.
  * @param {ReadonlyArray<readonly [name: string, value: import('./dom.js').Child]>} pairs
+ * @param {'short' | 'long'} [values] Long ones have a line each.
  */
-export function facts (pairs) {
-  return h('dl', { class: 'facts' }, ...pairs.filter(([, value]) => value !== undefined).map(([name, value]) => h('div', {}, h('dt', {}, name), h('dd', {}, value))))
+export function facts (pairs, values = 'short') {
+  return h('dl', { class: `facts ${values}` }, ...pairs.filter(([, value]) => value !== undefined).map(([name, value]) => h('div', {}, h('dt', {}, name), h('dd', {}, value))))
 }
 
 /**
@@ -92,15 +93,16 @@ export function field (label, control, { hint, class: name = '' } = {}) {
 
 /**
  * Recent invalidations.
- * @param {ReadonlyArray<{ at: number, kinds: Record<string, string[]>, omitted: number, soft: boolean, isConfirmed: boolean }>} events
+ * @param {ReadonlyArray<{ at: number, kinds: Record<string, string[]>, omitted: number, event?: string, soft: boolean, isConfirmed: boolean }>} events
  * @param {(at: number) => string} clock
  */
 export function invalidations (events, clock) {
-  if (events.length === 0) return empty('This process has seen no invalidation since it was started.')
-  return h('ol', { class: 'events' }, ...events.map(({ at, kinds, omitted, soft, isConfirmed }) => h('li', {},
+  if (events.length === 0) return empty('This process has invalidated nothing since it was started.')
+  return h('ol', { class: 'events' }, ...events.map(({ at, event, kinds, omitted, soft, isConfirmed }) => h('li', {},
     h('time', { datetime: new Date(at).toISOString() }, clock(at)),
     h('span', { class: 'event-what' },
       ...Object.entries(kinds).filter(([kind, names]) => names.length > 0 || kind === 'all').map(([kind, names]) => h('span', {}, h('b', {}, kind), ' ', names.join(', '))),
-      omitted > 0 && h('span', { class: 'muted' }, `and ${count(omitted)} more`)),
+      omitted > 0 && h('span', { class: 'muted' }, `and ${count(omitted)} more`),
+      event !== undefined && h('span', { class: 'muted' }, `by the event ${event}`)),
     h('span', { class: 'event-how' }, soft && h('span', { class: 'tag' }, 'soft'), !isConfirmed && h('span', { class: 'tag bad' }, 'not confirmed yet')))))
 }

@@ -2,7 +2,7 @@
 
 const PAGE = 'docs/what-is-cached.md'
 
-/** @type {Readonly<Record<string, string>>} */
+/** @type {Readonly<Record<import('../../http/cache-status.ts').BypassReason, string>>} */
 const BYPASS = {
   disabled: 'The cache is switched off.',
   method: 'The route is not cached for this method.',
@@ -17,7 +17,7 @@ const BYPASS = {
   'no-store': 'The request says no-store, and the route obeys.'
 }
 
-/** @type {Readonly<Record<string, string>>} */
+/** @type {Readonly<Record<import('../../http/cache-status.ts').NotStoredReason, string>>} */
 const NOT_STORED = {
   head: 'The request was a HEAD.',
   credentials: 'The request or the response says whose it is.',
@@ -44,7 +44,7 @@ const NOT_STORED = {
   'lock-lost': 'Another process may be running the handler by now.'
 }
 
-/** @type {Readonly<Record<string, string>>} */
+/** @type {Readonly<Record<import('../../http/cache-status.ts').MissReason, string>>} */
 const MISS = {
   'uri-miss': 'There is no entry.',
   'vary-miss': 'There are entries, for other values of the fields in Vary.',
@@ -53,7 +53,7 @@ const MISS = {
   'store-error': 'The store failed, or took too long.'
 }
 
-/** @type {Readonly<Record<string, string>>} */
+/** @type {Readonly<Record<import('../../http/cache-status.ts').StaleReason, string>>} */
 const STALE = {
   'stale-while-revalidate': 'A new one is made in the background.',
   'stale-if-error': 'The handler failed.',
@@ -63,7 +63,7 @@ const STALE = {
   'max-stale': 'The request takes it.'
 }
 
-/** @type {Readonly<Record<string, string>>} */
+/** @type {Readonly<Record<import('../../http/cache-status.ts').RefusalReason, string>>} */
 const REFUSED = {
   overloaded: 'As many handlers run as may.',
   'hard-timeout': 'The handler takes longer than hardTimeout.',
@@ -79,16 +79,25 @@ export const REASONS = { bypass: BYPASS, notStored: NOT_STORED, miss: MISS, stal
  * @param {string} word
  */
 export function sentenceOf (kind, word) {
+  /** @type {Readonly<Record<string, string>>} */
   const sentences = REASONS[kind]
   return Object.hasOwn(sentences, word) ? sentences[word] ?? '' : ''
 }
 
-/** @param {string} word */
-export function docsOf (word) {
-  return `${PAGE}#${word}`
+/** Words that are in two tables of the page: their places in the one that is not meant by the word alone. */
+const OTHERS = new Set(['bypass-no-store', 'not-stored-credentials', 'not-stored-function-error', 'not-stored-store-error', 'stale-hard-timeout', 'refusal-overloaded'])
+const TABLES = /** @type {const} */ ({ bypass: 'bypass', notStored: 'not-stored', miss: 'miss', stale: 'stale', refused: 'refusal' })
+
+/**
+ * @param {ReasonKind} kind
+ * @param {string} word
+ */
+export function docsOf (kind, word) {
+  const place = `${TABLES[kind]}-${word}`
+  return `${PAGE}#${OTHERS.has(place) ? place : word}`
 }
 
-/** @type {Readonly<Record<string, string>>} */
+/** @type {Readonly<Record<import('../../client/explanation.ts').Explanation['outcome'], string>>} */
 export const OUTCOMES = {
   hit: 'Answered from the cache',
   stale: 'Answered with a stale response',
@@ -101,3 +110,19 @@ export const OUTCOMES = {
 
 /** What a breaker says. */
 export const BREAKER = /** @type {const} */ ({ closed: 'in use', open: 'left alone', 'half-open': 'being tried' })
+
+/**
+ * What a route says of how it is cached.
+ * @type {Readonly<Record<import('../policy-words.ts').PolicyWord['about'], string>>}
+ */
+export const POLICY = {
+  ttl: 'Fresh for',
+  key: 'Selected by',
+  bypass: 'Bypassed by',
+  stored: 'Stored',
+  'found by': 'Invalidated by',
+  stale: 'Served stale',
+  handler: 'The handler',
+  'look-up': 'Looked up',
+  clients: 'Clients'
+}

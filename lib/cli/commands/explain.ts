@@ -26,9 +26,10 @@ export const declareExplain: Declare = (program, perform) => {
     .action(async (url: string, options: ExplainOptions, command) => { await perform(command, async (context) => { await explain(context, url, options) }) })
 }
 
-async function explain ({ output, places }: Context, url: string, { method, header = [], body, against, againstHeader }: ExplainOptions): Promise<void> {
+async function explain (context: Context, url: string, { method, header = [], body, against, againstHeader }: ExplainOptions): Promise<void> {
   if (againstHeader !== undefined && against === undefined) throw new UsageError('--against-header: expected --against as well, the URL of the second request')
-  await withApp(places, 'explain', async (app) => {
+  const { output } = context
+  await withApp(context, 'explain', async (app) => {
     const rest = { ...method === undefined ? {} : { method }, ...body === undefined ? {} : { body } }
     const first: ExplainedRequest = { url, ...rest, headers: headerFields(header, '--header') }
     const second = against === undefined ? undefined : { url: against, ...rest, headers: headerFields(againstHeader ?? header, '--against-header') }

@@ -21,8 +21,9 @@ export const declareInspect: Declare = (program, perform) => {
     .action(async (key: string, options: InspectOptions, command) => { await perform(command, async (context) => { await inspect(context, key, options) }) })
 }
 
-async function inspect ({ output, places }: Context, key: string, { body, perUser = false }: InspectOptions): Promise<void> {
-  await withSource(places, async (source) => {
+async function inspect (context: Context, key: string, { body, perUser = false }: InspectOptions): Promise<void> {
+  const { output } = context
+  await withSource(context, async (source) => {
     const entry = await source.inspect(key, { body, isPerUserShown: perUser })
     if (entry === undefined) throw new CommandError(`there is no entry under "${key}" in ${source.name}: it was never stored, or it is gone by now. The command keys shows which there are`)
     output.result(entry, () => { showEntry(output, entry) })

@@ -5,7 +5,7 @@ import { several } from '../arguments.ts'
 import { withSource, type Context, type Declare } from '../context.ts'
 import { EXIT, UsageError } from '../exit.ts'
 import type { Output } from '../output.ts'
-import type { Invalidating } from '../sources/source.ts'
+import type { Invalidating, Source } from '../sources/source.ts'
 import { count } from '../units.ts'
 
 interface InvalidateOptions {
@@ -37,29 +37,40 @@ export const declareInvalidate: Declare = (program, perform) => {
     .action(async (options: InvalidateOptions, command) => { await perform(command, async (context) => await invalidate(context, options)) })
 }
 
-async function invalidate ({ io, output, places }: Context, { soft = false, preview: isPreview = false, yes = false, ...options }: InvalidateOptions): Promise<number> {
+async function invalidate (context: Context, { soft = false, preview: isPreview = false, yes = false, ...options }: InvalidateOptions): Promise<number> {
+  const { io, output } = context
   const targets = targetsOf(options)
   if (!isPreview && !yes && io.stdin.isTTY !== true) throw new UsageError('invalidate: there is no terminal to ask on: expected --yes, or --preview')
-  return await withSource(places, async (source) => {
+  return await withSource(context, async (source) => {
     if (isPreview) {
       const preview = await source.preview(targets)
       output.result({ source: source.name, preview }, () => { show(output, preview) })
       return EXIT.ok
     }
-    if (!yes) {
-      told(output, await source.preview(targets))
-      output.note(`Invalidate this in ${source.name}? Type yes to do it:`)
-      if (await answerOf(io) !== 'yes') {
-        output.error('nothing was invalidated')
-        return EXIT.failed
-      }
+    if (!yes && !await isConfirmed(context, source, targets)) {
+      output.error('nothing was invalidated')
+      return EXIT.failed
     }
-    await source.invalidate(targets, { soft })
-    output.result({ source: source.name, invalidated: { ...targets, soft } }, () => {
-      output.line(`Invalidated${soft ? ', softly: what may be served stale still is' : ''}: ${named(targets)}`)
-    })
+    await invalidated(context, source, { targets, soft })
     return EXIT.ok
   })
+}
+
+async function isConfirmed ({ io, output }: Context, source: Source, targets: Invalidating): Promise<boolean> {
+  told(output, await source.preview(targets))
+  output.note(`Invalidate this in ${source.name}? Type yes to do it:`)
+  return await answerOf(io) === 'yes'
+}
+
+async function invalidated ({ io: { signal }, output }: Context, source: Source, { targets, soft }: { readonly targets: Invalidating, readonly soft: boolean }): Promise<void> {
+  const onInterrupted = (): void => { output.error('interrupted before it was confirmed: it may have happened, or not') }
+  signal.addEventListener('abort', onInterrupted, { once: true })
+  await source.invalidate(targets, { soft }).finally(() => { signal.removeEventListener('abort', onInterrupted) })
+  output.result({ source: source.name, invalidated: { ...targets, soft } }, () => {
+    output.line(`Invalidated${soft ? ', softly: what may be served stale still is' : ''}: ${named(targets)}`)
+  })
+  // Rights may be missing for that; then nothing is known.
+  if (!await source.isInUse().catch(() => true)) output.note(`There is no sign of an app in ${source.name}: no entry, and no request in 24 hours. Is that its prefix?`)
 }
 
 function targetsOf ({ tag, namespace, pattern, url, key, user, all = false }: InvalidateOptions): Invalidating {

@@ -1,9 +1,8 @@
 import { Option } from 'commander'
-import type { EntrySummary } from '../../inspect/summaries.ts'
 import { wholeNumber } from '../arguments.ts'
 import { withSource, type Context, type Declare } from '../context.ts'
 import { right, type Output } from '../output.ts'
-import type { Source } from '../sources/source.ts'
+import type { Listed, Source } from '../sources/source.ts'
 import { stateCell } from '../views/entry-view.ts'
 import { bytes, count, NONE, seconds } from '../units.ts'
 
@@ -26,8 +25,9 @@ export const declareKeys: Declare = (program, perform) => {
     .action(async (options: KeysOptions, command) => { await perform(command, async (context) => { await keys(context, options) }) })
 }
 
-async function keys ({ io, output, places }: Context, options: KeysOptions): Promise<void> {
-  await withSource(places, async (source) => {
+async function keys (context: Context, options: KeysOptions): Promise<void> {
+  const { io, output } = context
+  await withSource(context, async (source) => {
     const found = await entriesOf(source, options, io.signal)
     output.result({ source: source.name, ...found }, () => {
       if (found.entries.length === 0) output.line('No such entries.')
@@ -38,8 +38,8 @@ async function keys ({ io, output, places }: Context, options: KeysOptions): Pro
 }
 
 /** Each entry once, however often it is met. */
-async function entriesOf (source: Source, { namespace, match, limit }: KeysOptions, signal: AbortSignal): Promise<{ entries: EntrySummary[], isComplete: boolean }> {
-  const met = new Map<string, EntrySummary>()
+async function entriesOf (source: Source, { namespace, match, limit }: KeysOptions, signal: AbortSignal): Promise<{ entries: Listed[], isComplete: boolean }> {
+  const met = new Map<string, Listed>()
   let cursor: string | undefined
   for (let pages = 0; pages < MOST_PAGES; pages++) {
     signal.throwIfAborted()
@@ -51,7 +51,7 @@ async function entriesOf (source: Source, { namespace, match, limit }: KeysOptio
   return { entries: [...met.values()].slice(0, limit), isComplete: cursor === undefined && met.size <= limit }
 }
 
-function showEntries (output: Output, entries: readonly EntrySummary[]): void {
+function showEntries (output: Output, entries: readonly Listed[]): void {
   output.table(['key', 'kind', 'state', right('fresh for'), right('goes in'), right('bytes'), right('status'), 'tags'], entries.map((entry) => [
     entry.isPerUser ? `${entry.key} (per user)` : entry.key, entry.kind, stateCell(entry.state), seconds(entry.state === 'invalidated' ? undefined : entry.freshFor), seconds(entry.ttl), bytes(entry.bytes),
     entry.status === undefined ? NONE : String(entry.status), entry.tags.join(', ')

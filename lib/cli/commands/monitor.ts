@@ -1,4 +1,4 @@
-import { withSource, type Context, type Declare } from '../context.ts'
+import { watchSource, type Context, type Declare } from '../context.ts'
 import type { LiveEvent, RequestsEvent } from '../sources/live-event.ts'
 import type { Output } from '../output.ts'
 import { count, timeOfDay } from '../units.ts'
@@ -11,8 +11,9 @@ export const declareMonitor: Declare = (program, perform) => {
     .action(async (options: { interval: number }, command) => { await perform(command, async (context) => { await monitor(context, options) }) })
 }
 
-async function monitor ({ io, output, places }: Context, { interval }: { readonly interval: number }): Promise<void> {
-  await withSource(places, async (source) => {
+async function monitor (context: Context, { interval }: { readonly interval: number }): Promise<void> {
+  const { io, output } = context
+  await watchSource(context, async (source) => {
     output.note(`${source.name}: waiting for requests and invalidations. Ctrl+C ends it.`)
     const options = { signal: io.signal, everyMs: interval, onNote: (text: string) => { output.note(text) } }
     for await (const event of source.live(options)) output.event(event, () => { show(output, event) })

@@ -2,8 +2,7 @@ import { Option } from 'commander'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { FLEET_TIMES, type FleetTime } from '../../stats/fleet-stats.ts'
 import { milliseconds } from '../arguments.ts'
-import { withSource, type Context, type Declare } from '../context.ts'
-import { EXIT } from '../exit.ts'
+import { watchSource, withSource, type Context, type Declare } from '../context.ts'
 import type { Source } from '../sources/source.ts'
 import { faultText } from '../sources/redis-fault.ts'
 import { showStats, type ShownStats } from '../views/stats-view.ts'
@@ -23,28 +22,32 @@ export const declareStats: Declare = (program, perform) => {
     .addOption(lastOption())
     .option('--watch', 'again and again, until Ctrl+C; with --json one line each')
     .addOption(intervalOption())
-    .action(async (options: StatsOptions, command) => { await perform(command, async (context) => await stats(context, options)) })
+    .action(async (options: StatsOptions, command) => { await perform(command, async (context) => { await (options.watch === true ? watch : once)(context, options) }) })
 }
 
-async function stats ({ io, output, places }: Context, { last, watch = false, interval }: StatsOptions): Promise<number> {
-  return await withSource(places, async (source) => {
-    if (!watch) {
-      const shown = await read(source, last)
-      output.result(shown, () => { showStats(output, shown) })
-      return EXIT.ok
-    }
-    while (!io.signal.aborted) {
+async function once (context: Context, { last }: StatsOptions): Promise<void> {
+  const { output } = context
+  await withSource(context, async (source) => {
+    const shown = await read(source, last)
+    output.result(shown, () => { showStats(output, shown) })
+  })
+}
+
+async function watch (context: Context, { last, interval }: StatsOptions): Promise<void> {
+  const { io: { signal }, output } = context
+  await watchSource(context, async (source) => {
+    while (!signal.aborted) {
       try {
         const shown = await read(source, last)
+        if (signal.aborted) return
         output.clear()
         output.event({ at: Date.now(), ...shown }, () => { showStats(output, shown) })
         if (!output.isTerminal && !output.isJson) output.line()
       } catch (fault) {
-        output.error(faultText(fault)) // it may be there again at the next look
+        if (!signal.aborted) output.error(faultText(fault)) // it may be there again at the next look
       }
-      await sleep(interval, undefined, { signal: io.signal }).catch(() => {}) // ended meanwhile
+      await sleep(interval, undefined, { signal }).catch(() => {}) // ended meanwhile
     }
-    return EXIT.ok
   })
 }
 

@@ -32,8 +32,9 @@ export const declareTop: Declare = (program, perform) => {
     .action(async (options: TopOptions, command) => { await perform(command, async (context) => { await top(context, options) }) })
 }
 
-async function top ({ output, places }: Context, { by, bottom = false, last, limit }: TopOptions): Promise<void> {
-  await withSource(places, async (source) => {
+async function top (context: Context, { by, bottom = false, last, limit }: TopOptions): Promise<void> {
+  const { output } = context
+  await withSource(context, async (source) => {
     const { routes } = await source.fleet(last)
     const shown = ordered(routes, ORDERS[by], bottom).slice(0, limit).map((stats) => ({ ...stats, requests: requestsOf(stats), hitRate: hitRateOf(stats) }))
     output.result({ source: source.name, last, by, routes: shown }, () => {

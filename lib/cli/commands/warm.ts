@@ -6,6 +6,7 @@ import { warmAll, type Outcome, type SingleTarget, type WarmReport } from '../..
 import { milliseconds, several, wholeNumber } from '../arguments.ts'
 import type { Context, Declare } from '../context.ts'
 import { EXIT, UsageError } from '../exit.ts'
+import { isDrawable } from '../style.ts'
 import { headerFields } from '../header-fields.ts'
 import { AdminSource } from '../sources/admin-source.ts'
 import { count } from '../units.ts'
@@ -36,35 +37,38 @@ export const declareWarm: Declare = (program, perform) => {
 }
 
 async function warm (context: Context, list: string, options: WarmCommandOptions): Promise<number> {
-  const { io, output } = context
+  const { io, output, places } = context
   const headers = headerFields(options.header ?? [], '--header')
   const base = baseOf(options.base)
-  const urls = await urlList(list, { headers: base === undefined || originOf(list) === base ? headers : {}, timeoutMs: options.requestTimeout, signal: io.signal, most: options.limit, onNote: (text) => { output.note(text) } })
-  const fill = fillOf(context, urls, { base, headers, timeoutMs: options.requestTimeout })
-  const bar = io.stderr.isTTY === true ? new ProgressBar(io.stderr) : undefined
+  // Header fields are for the app. Where it is known, another site gets none of them.
+  const isOfApp = base === undefined ? places.admin === undefined : originOf(list) === base
+  const { urls, site } = await urlList(list, { headers: isOfApp ? headers : {}, timeoutMs: options.requestTimeout, signal: io.signal, most: options.limit, onNote: (text) => { output.note(text) } })
+  const fill = fillOf(context, urls, { base, site, headers, timeoutMs: options.requestTimeout })
+  const bar = isDrawable(io.stderr, io.env) ? new ProgressBar(io.stderr) : undefined
   const report = await warmAll({ total: urls.length, targets: targetsOf(urls) }, {
     concurrency: options.concurrency,
     signal: io.signal,
     onProgress: (progress) => { bar?.update(progress) },
     fill
   }).finally(() => { bar?.erase() })
-  output.result(report, () => { show(context, report) })
+  const failures = report.failures.map(({ target, reason }) => ({ target: output.withoutSecrets(target), reason: output.withoutSecrets(reason) }))
+  output.result({ ...report, failures }, () => { show(context, { ...report, failures }) })
   return report.failed === 0 ? EXIT.ok : EXIT.failed
 }
 
 type Fill = (target: SingleTarget, signal: AbortSignal) => Promise<Outcome>
 
 /** How URLs are warmed. Header fields, which may be credentials, go to one origin only. */
-function fillOf ({ places: { admin } }: Context, urls: readonly string[], { base, headers, timeoutMs }: { base: string | undefined, headers: Record<string, string>, timeoutMs: number }): Fill {
+function fillOf ({ places: { admin } }: Context, urls: readonly string[], { base, site, headers, timeoutMs }: { base: string | undefined, site: string | undefined, headers: Record<string, string>, timeoutMs: number }): Fill {
   if (base === undefined && admin !== undefined) {
     const source = new AdminSource(admin)
     return ofUrl(async (url) => await source.warm(pathOf(url), headers))
   }
-  const origin = base ?? urls.map(originOf).find((found) => found !== undefined)
+  const origin = base ?? site ?? urls.map(originOf).find((found) => found !== undefined)
   if (origin === undefined && urls.length > 0) throw new UsageError('warm: expected --base https://HOST, where the app is, or --admin: the list has paths only')
   return ofUrl(async (url, signal) => {
     const own = originOf(url)
-    if (base === undefined && own !== undefined && own !== origin) return { outcome: 'failed', reason: `expected a URL of ${origin}, as the first one: say --base to request all paths there` }
+    if (base === undefined && own !== undefined && own !== origin) return { outcome: 'failed', reason: `expected a URL of ${origin}, as ${site === undefined ? 'the first one' : 'the sitemap'}: say --base to request all paths there` }
     const path = pathOf(url)
     return isPath(path) ? await warmByHttp(`${origin}${path}`, { headers, timeoutMs }, signal) : { outcome: 'failed', reason: 'expected a URL, or a path such as /users/1' }
   })
@@ -77,7 +81,7 @@ function ofUrl (fill: (url: string, signal: AbortSignal) => Promise<Outcome>): F
 function baseOf (text: string | undefined): string | undefined {
   if (text === undefined) return undefined
   const url = originOf(text) === undefined ? undefined : new URL(text)
-  if (url === undefined || url.pathname !== '/' || url.search !== '' || url.username !== '') throw new UsageError('--base: expected the origin of the app, such as https://HOST or http://127.0.0.1:3000')
+  if (url === undefined || url.pathname !== '/' || url.search !== '' || url.username !== '' || url.password !== '') throw new UsageError('--base: expected the origin of the app, such as https://HOST or http://127.0.0.1:3000')
   return url.origin
 }
 

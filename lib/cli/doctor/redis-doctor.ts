@@ -2,8 +2,10 @@ import { storeAdvice } from '../../advice/store-rules.ts'
 import { inTime } from '../../deadline.ts'
 import { redisFacts } from '../../store/redis-facts.ts'
 import { openRedis } from '../../store/redis-connection.ts'
-import type { RedisPlace } from '../places.ts'
-import { faultText, redisFaultMeans } from '../sources/redis-fault.ts'
+import type { RedisPlace } from '../redis-place.ts'
+import { closed } from '../sources/closing.ts'
+import { whyUnusable } from '../sources/redis-fault.ts'
+import { KEYS_OF_MANY_SLOTS } from '../sources/redis-source.ts'
 import { duration } from '../units.ts'
 import { redisChecks, type Check } from './checks.ts'
 
@@ -11,7 +13,7 @@ import { redisChecks, type Check } from './checks.ts'
 const USUAL_READ_MS = 50
 
 /** Looks at Redis as an app with this address, user and prefix would find it. Never rejects. */
-export async function examineRedis ({ name, redis: option, isCluster, prefix, timeoutMs }: RedisPlace): Promise<Check[]> {
+export async function examineRedis ({ name, redis: option, kind, prefix, timeoutMs }: RedisPlace): Promise<Check[]> {
   let lastFault: unknown
   let giveUp!: (fault: unknown) => void
   const failed = new Promise<never>((_resolve, reject) => { giveUp = reject })
@@ -19,18 +21,19 @@ export async function examineRedis ({ name, redis: option, isCluster, prefix, ti
   const beganAt = performance.now()
   const onFault = (fault: unknown): void => {
     lastFault = fault
-    if (!isCluster) giveUp(fault) // of a Cluster another server may answer
+    if (kind === 'server') giveUp(fault) // of several another one may answer
   }
   const redis = await openRedis(option, { onFault, onReady: () => {} })
   try {
     await inTime(timeoutMs, Promise.race([redis.connect(), failed]))
     const connected: Check = { name: 'connection', result: 'ok', text: `${name}, connected after ${duration(performance.now() - beganAt)}` }
+    // Of a Cluster one server has a part of the keys only.
+    if (kind === 'server') await inTime(timeoutMs, Promise.all(KEYS_OF_MANY_SLOTS.map((key) => redis.client.pTTL(`${prefix}:${key}`))))
     const facts = await inTime(timeoutMs, redisFacts({ client: redis.client, prefix }))
     return [connected, ...redisChecks(facts, storeAdvice(facts, { readMs: USUAL_READ_MS, isSystemClock: true }))]
   } catch (fault) {
-    const text = faultText(lastFault ?? fault)
-    return [{ name: 'connection', result: 'failed', text: `cannot use ${name}: ${text}. ${redisFaultMeans(text)}`.trim() }]
+    return [{ name: 'connection', result: 'failed', text: whyUnusable(name, lastFault ?? fault) }]
   } finally {
-    await redis.close()
+    await closed(redis)
   }
 }

@@ -5,7 +5,7 @@ import type { Advice } from '../../advice/advice.ts'
 import type { CacheStats } from '../../client/cache.ts'
 import type { ExplainedRequest, Explanation } from '../../client/explanation.ts'
 import type { Health } from '../../client/health.ts'
-import type { EntriesOptions, EntriesPage } from '../../client/inspection.ts'
+import type { EntriesOptions } from '../../client/inspection.ts'
 import type { Contents, NamespaceContents } from '../../inspect/contents.ts'
 import type { FleetStats, FleetTime } from '../../stats/fleet-stats.ts'
 import type { Outcome, WarmReport } from '../../warming/warming.ts'
@@ -13,7 +13,7 @@ import type { AdminPlace } from '../places.ts'
 import { AdminClient } from './admin-client.ts'
 import { Growth, type LiveEvent } from './live-event.ts'
 import { faultText } from './redis-fault.ts'
-import type { AppSource, Inspected, InspectedOptions, Invalidating, Source } from './source.ts'
+import type { AppSource, Inspected, InspectedOptions, Invalidating, ListedPage, Source } from './source.ts'
 
 /** Processes behind one address whose numbers are told apart. */
 const MOST_PROCESSES = 100
@@ -29,47 +29,53 @@ export class AdminSource implements Source, AppSource {
   }
 
   async fleet (last: FleetTime): Promise<FleetStats> {
-    return await this.#client.get<FleetStats>('stats/fleet', { last })
+    return await this.#client.get<FleetStats>('stats/fleet', 'processes', { last })
   }
 
   async sample (): Promise<Contents> {
     // Those that were only counted, and have nothing stored, are in the list as well.
-    const { namespaces, ...rest } = await this.#client.get<Omit<Contents, 'namespaces'> & { namespaces: Array<NamespaceContents & { namespace: string }> }>('namespaces')
+    const { namespaces, ...rest } = await this.#client.get<Omit<Contents, 'namespaces'> & { namespaces: Array<NamespaceContents & { namespace: string }> }>('namespaces', 'namespaces')
     return { ...rest, namespaces: Object.fromEntries(namespaces.filter(({ ttl }) => ttl.classes.length > 0).map(({ namespace, entries, bytes, ttl }) => [namespace, { entries, bytes, ttl }])) }
   }
 
-  async entries ({ namespace, match, cursor, limit }: EntriesOptions): Promise<EntriesPage> {
-    return await this.#client.get<EntriesPage>('entries', { namespace, match, cursor, limit: limit?.toString() })
+  async entries ({ namespace, match, cursor, limit }: EntriesOptions): Promise<ListedPage> {
+    return await this.#client.get<ListedPage>('entries', 'entries', { namespace, match, cursor, limit: limit?.toString() })
   }
 
   async inspect (key: string, { body, isPerUserShown }: InspectedOptions): Promise<Inspected | undefined> {
-    return await this.#client.find<Inspected>('entry', { key, body: String(body), perUser: String(isPerUserShown) })
+    return await this.#client.find<Inspected>('entry', 'key', { key, body: String(body), perUser: String(isPerUserShown) })
   }
 
   async preview (targets: Invalidating): Promise<InvalidationPreview> {
-    return (await this.#client.post<{ preview: InvalidationPreview }>('invalidate', { ...targets, preview: true })).preview
+    return (await this.#client.post<{ preview: InvalidationPreview }>('invalidate', 'preview', { ...targets, preview: true })).preview
   }
 
   async invalidate (targets: Invalidating, { soft }: { readonly soft: boolean }): Promise<void> {
-    await this.#client.post('invalidate', { ...targets, soft })
+    await this.#client.post<{ invalidated: unknown }>('invalidate', 'invalidated', { ...targets, soft })
+  }
+
+  async isInUse (): Promise<boolean> {
+    return true // it answers
   }
 
   async explain (first: ExplainedRequest, second: ExplainedRequest | undefined): Promise<Explanation> {
-    return await this.#client.post<Explanation>('explain', second === undefined ? { first } : { first, second })
+    return await this.#client.post<Explanation>('explain', 'outcome', second === undefined ? { first } : { first, second })
   }
 
   async warm (url: string, headers: Readonly<Record<string, string>>): Promise<Outcome> {
-    const { filled, fresh, failures: [failure] } = await this.#client.post<WarmReport>('warm', { urls: [url], ...Object.keys(headers).length === 0 ? {} : { headers } }, { isSlow: true })
+    const report = await this.#client.postSlowly<WarmReport>('warm', 'filled', { urls: [url], ...Object.keys(headers).length === 0 ? {} : { headers } })
+    if (report === undefined) return { outcome: 'failed', reason: 'its handler takes longer than the admin routes wait' }
+    const { filled, fresh, failures: [failure] } = report
     if (filled + fresh > 0) return { outcome: filled > 0 ? 'filled' : 'fresh' }
     return { outcome: 'failed', reason: failure?.reason ?? 'the app does not say why' }
   }
 
   async health (): Promise<Health> {
-    return await this.#client.get<Health>('health')
+    return await this.#client.get<Health>('health', 'status')
   }
 
   async advice (): Promise<readonly Advice[]> {
-    return (await this.#client.get<{ advice: readonly Advice[] }>('advice')).advice
+    return (await this.#client.get<{ advice: readonly Advice[] }>('advice', 'advice')).advice
   }
 
   async * live ({ signal, everyMs, onNote }: Parameters<Source['live']>[0]): AsyncGenerator<LiveEvent, void> {
@@ -77,7 +83,7 @@ export class AdminSource implements Source, AppSource {
     let isFailing = false
     while (!signal.aborted) {
       try {
-        const [stats, { events }] = await Promise.all([this.#client.get<CacheStats>('stats'), this.#client.get<{ events: readonly SeenInvalidation[] }>('events')])
+        const [stats, { events }] = await Promise.all([this.#client.get<CacheStats>('stats', 'routes'), this.#client.get<{ events: readonly SeenInvalidation[] }>('events', 'events')])
         isFailing = false
         yield * seen.news(stats, events)
       } catch (fault) {

@@ -1,18 +1,24 @@
 import { previewOf } from '../../admin/body-preview.ts'
 import { previewInvalidation, type InvalidationPreview } from '../../admin/invalidation-preview.ts'
 import type { Cache } from '../../client/cache.ts'
-import type { EntriesOptions, EntriesPage } from '../../client/inspection.ts'
+import type { EntriesOptions } from '../../client/inspection.ts'
 import { createCache } from '../../create-cache.ts'
 import { inTime } from '../../deadline.ts'
+import { InvalidationPendingError } from '../../errors.ts'
 import type { Contents } from '../../inspect/contents.ts'
 import type { Logger } from '../../logger.ts'
 import type { FleetStats, FleetTime } from '../../stats/fleet-stats.ts'
 import { CommandError } from '../exit.ts'
-import type { RedisPlace } from '../places.ts'
-import { faultText, redisFaultMeans } from './redis-fault.ts'
+import type { RedisPlace } from '../redis-place.ts'
+import { unlessAborted } from '../../warming/warming.ts'
+import { closed } from './closing.ts'
+import { whyUnusable } from './redis-fault.ts'
 import { liveOfRedis } from './redis-live.ts'
-import type { Inspected, InspectedOptions, Invalidating, Source } from './source.ts'
+import type { Inspected, InspectedOptions, Invalidating, ListedPage, Source } from './source.ts'
 import type { LiveEvent } from './live-event.ts'
+
+/** With half of the slots a server has all of these once in 65,536 times. */
+export const KEYS_OF_MANY_SLOTS: readonly string[] = Array.from({ length: 16 }, (_, at) => `slot:${at}`)
 
 /** A cache as its Redis shows it, with the same client that an app has. */
 export class RedisSource implements Source {
@@ -26,9 +32,9 @@ export class RedisSource implements Source {
     this.name = place.name
   }
 
-  /** Errors: `CommandError` when Redis is not there in time. */
-  static async open (place: RedisPlace): Promise<RedisSource> {
-    const { redis, prefix, timeoutMs, secrets, isCluster } = place
+  /** Errors: `CommandError` when Redis is not there in time, the reason of the signal. */
+  static async open (place: RedisPlace, signal: AbortSignal): Promise<RedisSource> {
+    const { redis, prefix, timeoutMs, secrets, kind } = place
     const faults = new Faults()
     const wait = `${timeoutMs}ms`
     const cache = createCache({
@@ -40,12 +46,15 @@ export class RedisSource implements Source {
       ...secrets.length === 0 ? {} : { integrity: { secret: secrets } }
     })
     try {
-      // An app waits until its Redis is there; who sits at a terminal wants to know at once. Of a Cluster another server may answer.
-      await inTime(timeoutMs, isCluster ? cache.connect() : Promise.race([cache.connect(), faults.first]))
-      await inTime(timeoutMs, cache.ping())
+      // An app waits until its Redis is there; who sits at a terminal wants to know at once. Of several servers another one may answer.
+      const connected = kind === 'server' ? Promise.race([cache.connect(), faults.first]) : cache.connect()
+      await unlessAborted(signal, inTime(timeoutMs, connected))
+      await unlessAborted(signal, inTime(timeoutMs, cache.ping()))
+      if (kind === 'server') await unlessAborted(signal, inTime(timeoutMs, assertWhole(cache, faults)))
     } catch (fault) {
-      await cache.close()
-      throw unreachable(place, faults.last ?? fault)
+      await closed(cache)
+      if (signal.aborted) throw fault
+      throw new CommandError(whyUnusable(place.name, faults.last ?? fault))
     }
     return new RedisSource(cache, place)
   }
@@ -58,8 +67,9 @@ export class RedisSource implements Source {
     return await this.#cache.sample()
   }
 
-  async entries (options: EntriesOptions): Promise<EntriesPage> {
-    return await this.#cache.entries(options)
+  async entries (options: EntriesOptions): Promise<ListedPage> {
+    const { entries, ...page } = await this.#cache.entries(options)
+    return { ...page, entries: entries.map(({ labels, ...entry }) => entry) }
   }
 
   async inspect (key: string, { body: most, isPerUserShown }: InspectedOptions): Promise<Inspected | undefined> {
@@ -77,7 +87,18 @@ export class RedisSource implements Source {
   }
 
   async invalidate ({ all = false, ...targets }: Invalidating, { soft }: { readonly soft: boolean }): Promise<void> {
-    await (all ? this.#cache.invalidateAll({ soft }) : this.#cache.invalidate(targets, { soft }))
+    try {
+      await (all ? this.#cache.invalidateAll({ soft }) : this.#cache.invalidate(targets, { soft }))
+    } catch (fault) {
+      if (!(fault instanceof InvalidationPendingError)) throw fault
+      // An app would send it again; this process ends.
+      throw new CommandError(`Redis did not confirm the invalidation within ${this.#place.timeoutMs} ms: it may have happened, or not. Run the command again`)
+    }
+  }
+
+  async isInUse (): Promise<boolean> {
+    const { routes } = await this.fleet('24h')
+    return routes.length > 0 || (await this.entries({})).entries.length > 0
   }
 
   live (options: Parameters<Source['live']>[0]): AsyncIterable<LiveEvent> {
@@ -85,13 +106,14 @@ export class RedisSource implements Source {
   }
 
   async [Symbol.asyncDispose] (): Promise<void> {
-    await this.#cache.close()
+    await closed(this.#cache)
   }
 }
 
-export function unreachable ({ name, timeoutMs }: Pick<RedisPlace, 'name' | 'timeoutMs'>, fault: unknown): CommandError {
-  const text = faultText(fault)
-  return new CommandError(`cannot use ${name} (waited ${timeoutMs} ms): ${text}. ${redisFaultMeans(text)}`.trim())
+/** A server of a Cluster may have the keys that were asked for until now and lack most others: what it shows would be a part. */
+async function assertWhole (cache: Cache, faults: Faults): Promise<void> {
+  await Promise.all(KEYS_OF_MANY_SLOTS.map((key) => cache.has(key)))
+  if (faults.last !== undefined) throw faults.last
 }
 
 /** What the client logs is kept for the error text. */

@@ -14,6 +14,7 @@ export async function warmByHttp (url: string, { headers, timeoutMs }: HttpWarme
   const request = url.startsWith('https:') ? requestHttps : requestHttp
   try {
     const sent = request(url, { headers: { ...headers }, signal: AbortSignal.any([signal, AbortSignal.timeout(timeoutMs)]) })
+    sent.on('error', () => {}) // one that comes behind the head of the response, which nobody else hears
     sent.end()
     const [response] = await once(sent, 'response') as [IncomingMessage]
     // What is not read to its end may not be stored.

@@ -60,6 +60,7 @@ const ROUTES: readonly RouteCacheOptions[] = [
   {}, { shared: true, varyByBody: true }, { varyByUser: true }, { varyByQuery: ['a'], varyByHeaders: ['x-a', 'authorization'] }, { varyByCookies: ['c', 'sid'], shared: true },
   { key: (request) => `k${String((request.query as { a?: unknown }).a)}`, shared: true }, { shared: 'http', obeyRequestDirectives: true }
 ]
+// What is made here has of a request what selects its response, and is cast to one.
 const settings = pluginSettings({ user: (request) => (request as unknown as { user: string | undefined }).user }, silentLogger)
 const ADMISSIONS = ROUTES.map((options, at) => {
   const policy = routePolicy({ ttl: '1m', ...options }, { url: `/${at}/:id`, methods: ['GET', 'HEAD', 'POST'], hasOwnHead: false }, settings)

@@ -1,11 +1,16 @@
+import { get } from '../api.js'
 import { fill, h } from '../dom.js'
 import { bytes, count, duration, latency, percent, short } from '../format.js'
 import { hitRateOf, percentileOf, requestsOf } from '../numbers.js'
 import { choice, empty, facts, failure, field, panel, reasons } from '../parts.js'
 import { ordered, table } from '../table.js'
+import { POLICY } from '../words.js'
 import { TIMES } from './overview.js'
 
-/** @typedef {import('../../../stats/counts.ts').RouteStats} Route */
+/**
+ * @typedef {import('../../../stats/counts.ts').RouteStats} Route
+ * @typedef {Pick<Route, 'route' | 'namespace'> & { policy: readonly import('../../policy-words.ts').PolicyWord[] }} Declared
+ */
 
 const MOST_LISTED = 5
 
@@ -13,11 +18,13 @@ const MOST_LISTED = 5
  * @param {import('../main.js').Context} context
  * @returns {import('../main.js').View}
  */
-export function endpoints ({ live }) {
-  /** @type {string | undefined} */
+export function endpoints ({ live, signal }) {
+  /** @type {Route | undefined} */
   let opened
+  /** @type {readonly Declared[]} */
+  let declared = []
   const search = h('input', { type: 'search', placeholder: 'GET /users', autocomplete: 'off', spellcheck: 'false', oninput: update })
-  const [lists, details, place] = [h('div', { class: 'grid halves' }), h('div', { 'aria-live': 'polite' }), h('div')]
+  const [lists, details, place] = [h('div', { class: 'grid halves' }), h('div', { tabindex: -1 }), h('div')]
   const bounds = () => live.stats?.boundsMs ?? []
   const rows = table({
     caption: 'Cached routes',
@@ -26,8 +33,9 @@ export function endpoints ({ live }) {
     isDescending: true,
     columns: columnsOf(bounds),
     onopen: (route) => {
-      opened = route.route
+      opened = route
       update()
+      details.focus({ preventScroll: true })
       details.scrollIntoView({ block: 'nearest' })
     }
   })
@@ -41,10 +49,17 @@ export function endpoints ({ live }) {
     if (place.firstChild !== rows.element) fill(place, rows.element)
     rows.show(found)
     fill(lists, ...listsOf(all))
-    const one = all.find(({ route }) => route === opened)
-    showDetails(details, one)
+    showDetails(details, all.find((one) => isSame(one, opened)), declared.find((one) => isSame(one, opened)))
   }
 
+  async function askPolicies () {
+    const { routes } = await get('routes').catch(() => ({ routes: [] })) // the numbers are there without it
+    if (signal.aborted) return
+    declared = routes
+    update()
+  }
+
+  askPolicies()
   const element = h('div', { class: 'view' },
     h('div', { class: 'bar' }, choice('Whose numbers', TIMES, { chosen: live.time, onchoose: live.choose })),
     lists,
@@ -59,7 +74,7 @@ export function endpoints ({ live }) {
  */
 function columnsOf (bounds) {
   return [
-    { name: 'Route', text: ({ route }) => route, order: ({ route }) => route },
+    { name: 'Route', text: ({ route }) => route, order: ({ route }) => route, class: 'route-cell' },
     { name: 'Namespace', text: ({ namespace }) => namespace, order: ({ namespace }) => namespace },
     { name: 'Requests', text: (route) => short(requestsOf(route)), order: requestsOf, isNumber: true },
     { name: 'Hit rate', text: (route) => percent(hitRateOf(route)), order: hitRateOf, isNumber: true },
@@ -96,14 +111,23 @@ function top (title, routes, { of, text, isDescending }) {
   const first = ordered(routes.filter((route) => of(route) !== undefined), of, isDescending).slice(0, MOST_LISTED)
   return panel(title, { class: 'small' }, first.length === 0
     ? empty('Nothing was requested yet.')
-    : h('ol', { class: 'top-list' }, ...first.map((route) => h('li', {}, h('span', { class: 'route' }, route.route), h('span', { class: 'number' }, text(of(route)))))))
+    : h('ol', { class: 'top-list' }, ...first.map((route) => h('li', {}, h('span', { class: 'route' }, route.route.replace(' ', '\u00a0')), h('span', { class: 'number' }, text(of(route)))))))
+}
+
+/**
+ * @param {Pick<Route, 'route' | 'namespace'>} one
+ * @param {Pick<Route, 'route' | 'namespace'> | undefined} other
+ */
+function isSame (one, other) {
+  return one.route === other?.route && one.namespace === other.namespace
 }
 
 /**
  * @param {HTMLElement} place
  * @param {Route | undefined} route
+ * @param {Declared | undefined} declared
  */
-function showDetails (place, route) {
+function showDetails (place, route, declared) {
   if (route === undefined) return fill(place)
   const made = panel(route.route, {}, facts([
     ['Namespace', route.namespace],
@@ -113,7 +137,8 @@ function showDetails (place, route) {
     ['Stored', count(route.fills)],
     ['Refreshed', `${count(route.refreshes)}, in vain ${count(route.refreshErrors)}`],
     ['Served', bytes(route.servedBytes)]
-  ]), h('div', { class: 'grid halves' },
+  ]), ...declared === undefined ? [] : [h('h3', {}, 'What the route says'), facts(declared.policy.map(({ about, text }) => [POLICY[about], text]), 'long')],
+  h('div', { class: 'grid halves' },
     reasons('Why the cache was bypassed', 'bypass', route.bypassReasons),
     reasons('Why responses were not stored', 'notStored', route.notStoredReasons),
     reasons('Why there was nothing to serve', 'miss', route.missReasons),

@@ -93,7 +93,7 @@ function columns () {
   return [
     { name: 'Key', text: ({ key }) => key, class: 'key-cell' },
     { name: 'State', text: ({ state }) => state, node: ({ state, isPerUser }) => h('span', {}, h('span', { class: `tag ${state}` }, state), ' ', isPerUser && h('span', { class: 'tag' }, 'one user')) },
-    { name: 'Kind', text: ({ kind, status }) => status === undefined ? kind : `${kind} ${status}` },
+    { name: 'Kind', text: ({ kind, status }) => status === undefined ? kind : `${kind}\u00a0${status}` },
     { name: 'Body', text: (entry) => bytes(entry.bytes), order: (entry) => entry.bytes, isNumber: true },
     { name: 'Age', text: ({ storedAt }) => seconds(Math.max(0, (Date.now() - storedAt) / 1000)), order: ({ storedAt }) => -storedAt, isNumber: true },
     { name: 'Ttl left', text: ({ ttl }) => seconds(ttl), order: ({ ttl }) => ttl, isNumber: true },

@@ -13,12 +13,15 @@ const PREVIEW_BYTES = 16_384
  */
 export function entryDialog ({ onchange }) {
   const content = h('div')
+  /** The entry that is shown. */
+  let opened = ''
   const element = h('dialog', { class: 'entry', 'aria-label': 'Entry' }, h('form', { method: 'dialog', class: 'close' }, h('button', { type: 'submit' }, 'Close')), content)
   // A form of a dialog sends nothing, but is refused by the policy of this page.
   element.querySelector('form')?.addEventListener('submit', (event) => { event.preventDefault(); element.close() })
 
   /** @param {string} key */
   async function open (key) {
+    opened = key
     fill(content, empty('Loading…'))
     if (!element.open) element.showModal()
     await load(key, { body: PREVIEW_BYTES })
@@ -31,9 +34,9 @@ export function entryDialog ({ onchange }) {
   async function load (key, options) {
     try {
       const entry = await get('entry', { key, ...options })
-      fill(content, details(entry, { onbody: () => { load(key, { ...options, perUser: true }) }, oninvalidate: invalidate }))
+      if (key === opened) fill(content, details(entry, { onbody: () => { load(key, { ...options, perUser: true }) }, oninvalidate: invalidate }))
     } catch (error) {
-      fill(content, h('h2', { class: 'entry-key' }, key), failure(error))
+      if (key === opened) fill(content, h('h2', { class: 'entry-key' }, key), failure(error))
     }
   }
 

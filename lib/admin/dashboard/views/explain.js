@@ -16,14 +16,17 @@ export function explain () {
   const second = requestFields('Second request')
   const compare = h('details', {}, h('summary', {}, 'Compare with a second request'), second.element)
   const answer = h('div', { 'aria-live': 'polite' })
+  let turn = 0
 
   async function ask () {
+    const mine = ++turn
     fill(answer, empty('Looking…'))
     try {
       const asked = { first: first.read(), ...compare.open && second.isGiven() ? { second: second.read() } : {} }
-      fill(answer, explained(await post('explain', asked)))
+      const explanation = await post('explain', asked)
+      if (mine === turn) fill(answer, explained(explanation))
     } catch (error) {
-      fill(answer, failure(error))
+      if (mine === turn) fill(answer, failure(error))
     }
   }
 
@@ -78,7 +81,7 @@ function explained (explanation) {
   return h('div', { class: 'view' },
     panel(outcome, { note: h('span', { class: `tag ${explanation.isCached ? 'fresh' : ''}` }, explanation.isCached ? 'cached' : 'not cached') },
       reason !== undefined && h('p', {}, h('b', {}, reason), ' ', sentence(explanation.outcome, reason), ' ', explanation.docs !== undefined && docs(explanation.docs)),
-      notStored !== undefined && h('p', {}, 'The last response was not stored: ', h('b', {}, notStored), ' ', sentenceOf('notStored', notStored), ' ', docs(docsOf(notStored))),
+      notStored !== undefined && h('p', {}, 'The last response was not stored: ', h('b', {}, notStored), ' ', sentenceOf('notStored', notStored), ' ', docs(docsOf('notStored', notStored))),
       facts([
         ['Request', `${explanation.method} ${explanation.url}`],
         ['Status', status],

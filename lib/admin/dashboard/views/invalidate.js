@@ -28,9 +28,12 @@ export function invalidate ({ signal }) {
   const named = h('label', { class: 'field grow' }, h('span', { class: 'label' }, 'Names, one a line'), names, hint)
   const outcome = h('div', { class: 'outcome', role: 'status' })
   const recent = h('div')
+  /** Of what is named: the answer to what was named before is shown no more. */
+  let turn = 0
 
   /** Every change of what is named takes back what was shown of it. */
   function changed () {
+    turn++
     const [, , example, text] = KINDS.find(([value]) => value === kind.value) ?? KINDS[0]
     names.placeholder = example
     names.disabled = kind.value === 'all'
@@ -47,11 +50,12 @@ export function invalidate ({ signal }) {
     const asked = kind.value === 'all' ? { all: true } : { [kind.value]: lines }
     fill(outcome, empty('Looking…'))
     const isSoft = soft.checked
+    const mine = ++turn
     try {
       const answer = await post('invalidate', { ...asked, soft: isSoft, preview: true })
-      fill(outcome, shown(answer.preview, { isSoft, onsure: () => { run(asked, isSoft) } }))
+      if (mine === turn) fill(outcome, shown(answer.preview, { isSoft, onsure: () => { run(asked, isSoft) } }))
     } catch (error) {
-      fill(outcome, failure(error))
+      if (mine === turn) fill(outcome, failure(error))
     }
   }
 
@@ -90,7 +94,7 @@ export function invalidate ({ signal }) {
   changed()
   return {
     element: h('div', { class: 'view narrow' }, panel('Invalidate', {}, form),
-      panel('Recent invalidations', { note: h('span', { class: 'muted' }, 'of this process') }, recent))
+      panel('Recent invalidations', { note: h('span', { class: 'muted' }, 'by this process') }, recent))
   }
 }
 

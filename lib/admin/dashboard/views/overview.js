@@ -1,5 +1,5 @@
 import { get } from '../api.js'
-import { chart, linear, logarithmic, meter, shares } from '../charts.js'
+import { chart, legend, linear, logarithmic, meter, shares } from '../charts.js'
 import { fill, h, write } from '../dom.js'
 import { bytes, clock, clockMinutes, count, duration, latency, moment, percent, rate, short } from '../format.js'
 import { hitRateOf, percentileOf, requestsOf } from '../numbers.js'
@@ -15,7 +15,8 @@ const SLOW_MS = 10_000
 /** @type {ReadonlyArray<readonly [import('../live.js').Time, string]>} */
 export const TIMES = [['live', 'This process'], ['1h', 'All, 1 hour'], ['24h', 'All, 24 hours']]
 
-const TTL_CLASSES = ['within a minute', 'within 5 minutes', 'within an hour', 'within a day', 'later']
+/** @type {ReadonlyArray<readonly [told: string, short: string]>} */
+const TTL_CLASSES = [['within a minute', '1 min'], ['within 5 minutes', '5 min'], ['within an hour', '1 h'], ['within a day', '1 d'], ['later', 'later']]
 
 /**
  * @param {Context} context
@@ -46,7 +47,7 @@ export function overview ({ live, signal }) {
   const element = h('div', { class: 'view' },
     h('div', { class: 'bar' }, choice('Whose numbers', TIMES, { chosen: live.time, onchoose: live.choose }), scope),
     numbers,
-    panel('Namespaces', { note: spaces.note }, spaces.element),
+    panel('Namespaces', { note: h('div', { class: 'bar' }, spaces.note, legend('Go within', TTL_CLASSES.map(([, name], at) => [name, `ttl-${at}`]))) }, spaces.element),
     h('div', { class: 'grid thirds' }, panel('Store', {}, store), panel('Health and advice', {}, health), panel('Invalidations', { note: h('a', { href: '#/invalidate' }, 'All') }, recent)))
   return { element, update }
 }
@@ -90,7 +91,7 @@ function createTiles () {
    */
   function taken (taken, bounds) {
     const [half, most, nearly] = [0.5, 0.95, 0.99].map((share) => latency(percentileOf(taken, share, bounds)))
-    return [most ?? '', taken.count === 0 ? 'no responses yet' : `p50 ${half}, p99 ${nearly}`]
+    return [most ?? '', taken.count === 0 ? 'no responses yet' : `p50 ${half}, p99 ${nearly}`.replace(/ (?=ms|s\b)/g, '\u00a0')]
   }
 
   return {
@@ -199,7 +200,7 @@ function createNamespaces () {
 
 /** @param {number[]} classes */
 function lives (classes) {
-  const told = classes.flatMap((found, at) => found === 0 ? [] : [`${count(found)} ${TTL_CLASSES[at]}`])
+  const told = classes.flatMap((found, at) => found === 0 ? [] : [`${count(found)} ${TTL_CLASSES[at]?.[0]}`])
   return told.length === 0 ? document.createTextNode('–') : meter(classes.map((found, at) => [`ttl-${at}`, found]), `Go ${told.join(', ')}`)
 }
 
@@ -247,6 +248,6 @@ function sum (rows, name) {
 function healthList ({ status, store, reasons }, advice) {
   return h('div', {},
     h('p', { class: `health ${status}` }, status === 'ok' ? `All is well. Store: ${store}.` : `Degraded: the routes answer, the cache does not do all of its work. Store: ${store}.`),
-    h('ul', { class: 'advice' }, ...[...reasons, ...advice].map(({ text, docs: reference }) => h('li', {}, text, ' ', docs(reference)))),
+    h('ul', { class: 'advice' }, ...[...reasons.map((reason) => ({ ...reason, level: 'risk' })), ...advice].map(({ text, docs: reference, level }) => h('li', { class: level }, text, ' ', docs(reference)))),
     advice.length === 0 && h('p', { class: 'muted' }, 'No advice on the configuration.'))
 }
