@@ -64,6 +64,8 @@ return 1
 
 /** More keys with something damaged are not remembered at once. */
 const MOST_DAMAGED = 1000
+/** An address may lead to a replica for good. */
+const REST_MS = 1000
 
 /** What was found under a key and is nothing stored: no frame, or one without the signature that it should have; a value of another type; the entry of another key. */
 export type Damage = 'frame' | 'type' | 'key'
@@ -113,6 +115,8 @@ export class RedisStore implements Store {
   readonly #silence: SilenceWatch
   /** The other connections of this store. */
   readonly #renewals = new Set<() => Promise<void>>()
+  /** Until then it is not asked again whether the server is a master. */
+  #restUntil = -Infinity
   readonly #integrity: Integrity | undefined
   readonly #onDamaged: (what: Damage) => void
   /** How that begins which this process has read and which is damaged, by its name in Redis; the oldest first. */
@@ -237,7 +241,7 @@ export class RedisStore implements Store {
 
   async #isSane (): Promise<boolean> {
     const { client } = await this.#open()
-    return await echoes(client) && await isMaster(client, `${this.#prefix}:ping`)
+    return await echoes(client) && (performance.now() < this.#restUntil || await isMaster(client, `${this.#prefix}:ping`))
   }
 
   /** The others lead where this one leads: where that is a replica still, there is no use. */
@@ -246,6 +250,7 @@ export class RedisStore implements Store {
     if (renew === undefined) return
     await renew()
     if (await isMaster(client, `${this.#prefix}:ping`)) await Promise.all([...this.#renewals].map((renewOther) => renewOther()))
+    else this.#restUntil = performance.now() + REST_MS
   }
 
   #entryOf (bytes: unknown, name: string, key: StoreKey): Entry | undefined {

@@ -18,8 +18,6 @@ type Answer = 'fine' | 'wrong'
 /** Nothing has come back for so long: so many tries, so long each. With the breaker's second, what is over is noticed within two. */
 const TRIES = 3
 const TRY_MS = 500
-/** What did not help is not done again at once: an address may lead to a replica for good. */
-const REST_MS = 1000
 
 /**
  * Gives up a connection on which nothing comes back, or what is no answer to what was asked: when a length was damaged on its way, each answer
@@ -29,7 +27,6 @@ const REST_MS = 1000
 export class SilenceWatch {
   readonly #options: SilenceOptions
   #isLooking = false
-  #restUntil = -Infinity
 
   constructor (options: SilenceOptions) {
     this.#options = options
@@ -37,7 +34,7 @@ export class SilenceWatch {
 
   /** An answer was late, or none. */
   suspect (): void {
-    if (this.#isLooking || performance.now() < this.#restUntil) return
+    if (this.#isLooking) return
     this.#isLooking = true
     this.#look().catch(this.#options.onFault).finally(() => { this.#isLooking = false })
   }
@@ -52,7 +49,6 @@ export class SilenceWatch {
       if (found === 'wrong') break
     }
     await this.#options.renew()
-    this.#restUntil = performance.now() + REST_MS
   }
 
   async #ask (): Promise<Answer> {

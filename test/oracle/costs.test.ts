@@ -37,7 +37,9 @@ t.test(`invalidating a namespace of ${ENTRIES} entries is one round trip, and ta
   const watched = await commandsSince(admin)
   const ratio = median(many) / median(few)
   t.comment(`median of ${rounds}: 10 entries ${median(few).toFixed(3)} ms, ${ENTRIES} entries ${median(many).toFixed(3)} ms, ratio ${ratio.toFixed(3)}; ${JSON.stringify(watched)}`)
-  t.equal(watched.calls.eval, 2 * rounds, 'one command each')
+  const told = watched.calls.hset ?? 0 // numbers for the fleet, every few seconds
+  t.equal(watched.calls.zcard, 2 * rounds)
+  t.ok(watched.calls.eval! <= 2 * rounds + told, 'one command each')
   t.same(Object.keys(watched.calls).filter((name) => !IN_SCRIPT.has(name)), ['eval'])
   t.ok(ratio < 2)
   t.ok(isPolite(watched, 2 * rounds), 'Redis is not blocked')
@@ -45,7 +47,7 @@ t.test(`invalidating a namespace of ${ENTRIES} entries is one round trip, and ta
 })
 
 /** What the script calls is counted as well. */
-const IN_SCRIPT = new Set(['publish', 'time', 'zcard', 'zadd', 'zscore', 'zrange', 'zremrangebyrank'])
+const IN_SCRIPT = new Set(['publish', 'time', 'zcard', 'zadd', 'zscore', 'zrange', 'zremrangebyrank', 'hget', 'hset', 'hlen', 'pexpire', 'del'])
 
 t.test('100,000 marks fit into some megabytes, and more of them do not block Redis', async (t) => {
   const { admin } = await privateRedis(t)

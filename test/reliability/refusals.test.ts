@@ -10,6 +10,8 @@ import { until } from './until.ts'
  * A Redis that is there, and answers that it will not. Each of these ends by itself, or somebody ends it; the apps are not asked.
  */
 
+t.jobs = 4 // they mostly wait, each for a server of its own
+
 interface Refusal {
   /** Command line arguments of the server. */
   readonly args?: string[]
