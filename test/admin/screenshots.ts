@@ -71,7 +71,7 @@ const pages = {
 }
 await wait(LOAD_MS - 8000)
 await pages['dashboard-endpoints'].getByRole('button', { name: 'GET /news' }).click()
-await pages['dashboard-invalidate'].getByLabel('Names, one a line').fill('user:1\nuser:2')
+await pages['dashboard-invalidate'].getByLabel('Names, one a line').fill('users')
 await pages['dashboard-invalidate'].getByRole('button', { name: 'Preview' }).click()
 await wait(3000)
 for (const [name, page] of Object.entries(pages)) await page.screenshot({ path: join(folder, `${name}.png`), fullPage: name !== 'dashboard-phone' })
