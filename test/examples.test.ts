@@ -51,9 +51,11 @@ test('npm run demo -- --herd shows that the handler runs once', async (t) => {
   const redis = await startRedisServer(t)
   const { problem, output } = await runProgram(await fileOfScript('demo'), { args: ['--herd'], env: { REDIS_URL: redis.url }, timeoutMs: 120_000 })
   t.equal(problem, undefined)
-  t.match(output, /^without\S* .* 1000 +\d+ +\d+ +\d+$/m, 'without protection it runs for each request')
+  const [without] = /(?<=^without\S* .* )\d+(?= +\d+ +\d+ +\d+$)/m.exec(output) ?? []
+  // What comes late, because the machine is busy, finds the first response stored.
+  t.ok(Number(without) > 500, `without protection it runs for each request: ${without}\n${output}`)
   t.match(output, /^with, .* 1 +\d+ +\d+ +\d+$/m, 'with protection for one')
-  t.match(output, /█{50} 1,000\n.* ▏ 1\n/, 'bars show it')
+  t.match(output, /█{50} [\d,]+\n.* ▏ 1\n/, 'bars show it')
 })
 
 test('npm run demo -- --herd says what to do when there is no Redis', async (t) => {
