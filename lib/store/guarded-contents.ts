@@ -29,7 +29,7 @@ export class GuardedContents {
   async page (options: PageOptions): Promise<Page> {
     const { store } = this.#options
     if (store.page === undefined) throw new StoreUnsupportedError('page')
-    return await this.#look(() => store.page!(options))
+    return await this.#look(() => store.page!({ ...options, signal: AbortSignal.timeout(LOOK_MS) }))
   }
 
   async read (id: string): Promise<ReadEntry | undefined> {

@@ -4,8 +4,9 @@ import { globMatches } from '../marks/glob.ts'
 import { entryBytes, isNewer, type Entry } from '../stored-entry.ts'
 import type { DeleteValuesOptions, IsDead, Page, PageOptions, ReadEntry, Store, StoreKey, Swept, WalkOptions, MemoryStats } from './store.ts'
 
-/** What is looked at in one turn of the event loop. */
-const CHUNK = 500
+/** How many entries are looked at in one turn of the event loop: fewer when that takes long, as with a glob that fits almost. */
+const [FIRST_CHUNK, LARGEST_CHUNK] = [32, 512]
+const TURN_MS = 5
 
 interface Slot {
   readonly key: StoreKey
@@ -105,14 +106,14 @@ export class MemoryStore implements Store {
   }
 
   /** In the order of their places, which does not change, whatever is stored and moved meanwhile. */
-  async page ({ cursor, limit, head, isWanted, isSample = false }: PageOptions): Promise<Page> {
+  async page ({ cursor, limit, head, isWanted, isSample = false, signal }: PageOptions): Promise<Page> {
     const after = placeOf(cursor)
     const isIn = ({ place, key, expiresAt }: Slot): boolean => place > after && expiresAt > this.#now() &&
       (head === '' || key.id.startsWith(head)) && (isWanted === undefined || isWanted(key.id))
     const size = this.#slots.size
     let page: Slot[] = []
     let isMore = false
-    await this.#walk(undefined, async (slots) => {
+    await this.#walk(signal, async (slots) => {
       const last = page.length < limit ? Infinity : page.at(-1)!.place
       const found = slots.filter(isIn)
       const fitting = found.filter(({ place }) => place <= last)
@@ -156,10 +157,16 @@ export class MemoryStore implements Store {
   async #walk (signal: AbortSignal | undefined, visit: (slots: Slot[]) => Promise<void>): Promise<void> {
     signal?.throwIfAborted()
     const slots = this.#slots.values()
-    for (let left = 2 * this.#slots.size; left > 0; left -= CHUNK) {
-      const chunk = next(slots, CHUNK)
-      if (chunk.length > 0) await visit(chunk)
-      if (chunk.length < CHUNK) return
+    let size = FIRST_CHUNK
+    for (let left = 2 * this.#slots.size; left > 0;) {
+      const chunk = next(slots, size)
+      const begin = performance.now()
+      const visited = visit(chunk)
+      const isSlow = performance.now() - begin > TURN_MS
+      await visited
+      if (chunk.length < size) return
+      left -= size
+      size = isSlow ? Math.ceil(size / 4) : Math.min(2 * size, LARGEST_CHUNK)
       await nextTurn()
       signal?.throwIfAborted()
     }

@@ -195,7 +195,7 @@ export class RedisStore implements Store {
   }
 
   page (options: PageOptions): Promise<Page> {
-    return this.#pages.page(options, this.#closed.signal)
+    return this.#pages.page(options, this.#untilClosed(options))
   }
 
   async read (id: string): Promise<ReadEntry | undefined> {

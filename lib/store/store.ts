@@ -40,7 +40,7 @@ export interface Swept {
 /** What an entry has besides its body. */
 export type EntryHeader = Entry extends infer Kind ? Kind extends Entry ? Omit<Kind, 'body'> : never : never
 
-export interface PageOptions {
+export interface PageOptions extends WalkOptions {
   /** What the page before has given. Default: from the beginning. */
   readonly cursor?: string | undefined
   /** About so many entries. */

@@ -43,7 +43,7 @@ t.test('a guard that repeats the token it refuses, and one that repeats user and
   for (const [args, env] of ways) {
     for (const command of ['keys', 'doctor', 'monitor']) {
       const ending = new AbortController()
-      const { stdout, stderr } = await cli([command, ...args], { env, signal: ending.signal, onNote: (text) => { if (text.includes('401')) ending.abort() } })
+      const { stdout, stderr } = await cli([command, ...args], { env, signal: ending.signal, onNote: (text) => { if (text.includes('refuses with 401')) ending.abort() } })
       t.match(stdout + stderr, /refuses with 401.*no: \*\*\*/, command)
       t.notMatch(stdout + stderr, SECRET)
       t.notMatch(stdout + stderr, btoa(`u:${SECRET}`))

@@ -1,3 +1,4 @@
+import { setImmediate as nextTurn } from 'node:timers/promises'
 import t from 'tap'
 import { MemoryStore } from '../../lib/store/memory-store.ts'
 import type { StoreKey } from '../../lib/store/store.ts'
@@ -27,6 +28,33 @@ t.test('what moves in memory because it is in use is met all the same', async (t
   t.same(kept.filter((id) => store.get(named(id)) === undefined), [], 'all of them were there all the time')
   t.same(kept.filter((id) => !met.has(id)), [])
   t.ok(added > 1500)
+})
+
+/** Works for a millisecond, as a pattern does that fits almost. */
+function workLong (): boolean {
+  const end = performance.now() + 1
+  while (performance.now() < end);
+  return true
+}
+
+t.test('a page whose entries take long to compare leaves others their turns, and ends with its signal', async (t) => {
+  const store = new MemoryStore({ maxBytes: 10_000_000, clock: () => 0 })
+  for (let i = 0; i < 1000; i++) store.set(named(`a:${i}`), value(`a:${i}`), 1000)
+  let turns = 0
+  let isOver = false
+  const page = store.page({ limit: 10, head: '', isWanted: workLong }).finally(() => { isOver = true })
+  for (; !isOver; turns++) await nextTurn()
+  t.equal((await page).entries.length, 10)
+  t.ok(turns > 100, `${turns} turns of the event loop in about a second`)
+
+  const ending = new AbortController()
+  let compared = 0
+  const isWanted = (): boolean => {
+    if (++compared === 200) ending.abort(new Error('too late'))
+    return workLong()
+  }
+  await t.rejects(store.page({ limit: 10, head: '', isWanted, signal: ending.signal }), { message: 'too late' })
+  t.ok(compared < 300, `${compared} of 1000 were compared`)
 })
 
 t.test('the numbers of the memory: entries, bytes, and what went before its time', (t) => {
