@@ -28,6 +28,8 @@ export async function buildApp (db: Database, { cache = {}, logger = false }: Ap
   await app.register(responseCache, {
     // Without its database the API goes on with what it knows: all of it is better a day old than not there.
     defaults: { staleIfError: '1d' },
+    // The database works in this process, and answers of Redis wait until it is done. With one elsewhere the default of 50 ms will do.
+    timeouts: { read: '1s' },
     ...cache
   })
 

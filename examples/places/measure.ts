@@ -2,7 +2,7 @@ import { setTimeout as delay } from 'node:timers/promises'
 import type { Change, Stop } from './tour.ts'
 
 const REPEATS = 15
-const STORED_WITHIN_MS = 2000
+const STORED_WITHIN_MS = 10_000
 
 export interface Answer {
   status: number
