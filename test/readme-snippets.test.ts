@@ -18,6 +18,7 @@ import { join } from 'node:path'
 import t, { type Test } from 'tap'
 import { startRedisServer } from './helpers/redis.ts'
 import { runProgram } from './helpers/run-program.ts'
+import { installPackage, writeJavaScript } from './helpers/installed-package.ts'
 import { findSnippets, type Snippet } from './helpers/snippets.ts'
 import { typeProblems } from './helpers/type-problems.ts'
 import { visitFirstRoute } from './helpers/visit.ts'
@@ -119,8 +120,14 @@ async function runAll (t: Test, files: Map<string, Snippet>): Promise<string[]> 
 
   const found: string[] = []
   const redis = await startRedisServer(t)
+  const folder = t.testdirName
+  await installPackage(folder)
+  const sandbox = join(folder, 'sandbox.js')
+  await writeJavaScript(join(import.meta.dirname, 'helpers', 'sandbox.ts'), sandbox)
   for (const [file, snippet] of run) {
-    const { problem } = await runProgram(file, { redisPort: redis.port, visit: origin => visitFirstRoute(origin, snippet.text) })
+    const program = file.replace(/\.ts$/, '.js')
+    if (program !== file) await writeJavaScript(file, program)
+    const { problem } = await runProgram(program, { sandbox, redisPort: redis.port, visit: origin => visitFirstRoute(origin, snippet.text) })
     if (problem !== undefined) found.push(`${snippet.at} ${problem}`)
   }
   return found

@@ -8,6 +8,8 @@ import { spawnPlain } from './plain-process.ts'
 export interface ProgramOptions {
   args?: string[]
   env?: NodeJS.ProcessEnv
+  /** `sandbox.ts` as JavaScript. With it the program is JavaScript, too. */
+  sandbox?: string
   /** Port of the Redis that a connection to port 6379 gets. */
   redisPort?: number
   /**
@@ -26,7 +28,7 @@ export interface ProgramResult {
   output: string
 }
 
-const sandbox = pathToFileURL(join(import.meta.dirname, 'sandbox.ts')).href
+const SANDBOX = join(import.meta.dirname, 'sandbox.ts')
 
 /** Runs a program in a process of its own. It has to exit with 0, or, once visited, to stop when it is told to. */
 export async function runProgram (file: string, options: ProgramOptions = {}): Promise<ProgramResult> {
@@ -49,9 +51,10 @@ export async function runProgram (file: string, options: ProgramOptions = {}): P
   return { listened, output: written, problem: outcome && `${outcome}\n${written}` }
 }
 
-function start (file: string, { args = [], env = {}, redisPort }: ProgramOptions): ChildProcess {
+function start (file: string, { args = [], env = {}, redisPort, sandbox }: ProgramOptions): ChildProcess {
   const { REDIS_URL, ...inherited } = process.env
-  return spawnPlain(process.execPath, ['--import', 'tsx', '--import', sandbox, file, ...args], {
+  const imports = sandbox === undefined ? ['--import', 'tsx', '--import', pathToFileURL(SANDBOX).href] : ['--import', pathToFileURL(sandbox).href]
+  return spawnPlain(process.execPath, [...imports, file, ...args], {
     env: { ...inherited, ...redisPort === undefined ? {} : { SANDBOX_REDIS_PORT: String(redisPort) }, ...env },
     stdio: ['ignore', 'pipe', 'pipe', 'ipc']
   })

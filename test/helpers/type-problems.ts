@@ -12,7 +12,8 @@ const config = join(import.meta.dirname, '..', '..', 'tsconfig.json')
 /** Type-checks these files, and what they import, with the settings of the project. */
 export function typeProblems (files: string[]): TypeProblem[] {
   const program = ts.createProgram(files, { ...compilerOptions(), allowJs: true, checkJs: false })
-  return ts.getPreEmitDiagnostics(program)
+  // Those of all files together would have everything checked that is imported.
+  return files.flatMap((file) => ts.getPreEmitDiagnostics(program, program.getSourceFile(file)))
     .filter(({ file }) => file !== undefined && files.includes(file.fileName))
     .map(({ file, start, messageText }) => ({
       file: file!.fileName,

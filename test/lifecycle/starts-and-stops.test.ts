@@ -11,7 +11,7 @@ import { runOfFolder } from './run-program.ts'
 const program = await builtProgram(join(import.meta.dirname, 'many-apps.ts'), t.testdir({}))
 
 /** How many apps one after another; the long form: `APPS=1000 npx tap test/lifecycle/starts-and-stops.test.ts`. */
-const APPS = Number(process.env.APPS ?? 80)
+const APPS = Number(process.env.APPS ?? 40)
 /** Clients of a Cluster take longer to connect. */
 const CLUSTER_APPS = 10
 /** What all of them together may leave: a single app that stays takes hundreds of kilobytes. */

@@ -11,7 +11,7 @@ import type { Counts, Faults } from './world.ts'
 
 /** Runs schedules until one goes wrong; gives what happened in all of them. */
 export async function runSchedules (t: Test, faults: Faults): Promise<Counts> {
-  const { SEED, FROM = '1446336000', SCHEDULES = '500' } = process.env
+  const { SEED, FROM = '1446336000', SCHEDULES = '250' } = process.env
   const from = Number(SEED ?? (FROM === 'random' ? Math.floor(Math.random() * 2 ** 31) : FROM))
   const schedules = SEED === undefined ? Number(SCHEDULES) : 1
   const startedAt = performance.now()

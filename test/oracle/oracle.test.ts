@@ -3,7 +3,7 @@ import { runScenario, SHORT_SCENARIOS } from './oracle.ts'
 import { oracleTable } from './table.ts'
 
 // The long form: npx tsx test/oracle/run.ts --invalidations 100000
-const INVALIDATIONS = 2500
+const INVALIDATIONS = 1200
 
 for (const scenario of SHORT_SCENARIOS) {
   t.test(`nobody is served as fresh what was invalidated: ${scenario.name}`, async (t) => {

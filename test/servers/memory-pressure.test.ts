@@ -67,7 +67,7 @@ for (const policy of ['allkeys-lru', 'allkeys-lfu', 'allkeys-random', 'volatile-
       await done
       t.same(stale, [], 'stale as fresh')
       if (policy !== 'noeviction') t.ok(Number(/^evicted_keys:(\d+)/m.exec(await admin.info('stats'))?.[1]) > 0, 'there was pressure')
-      t.ok(confirmed > 5, `${confirmed} invalidations were confirmed, ${refused} were not`)
+      t.ok(confirmed > 0, `${confirmed} invalidations were confirmed, ${refused} were not`)
       await admin.configSet('maxmemory', '0')
       await filled(apps)
       for (const app of apps) t.match(await ask(app, '/plain/1'), { body: `version ${source.version}` })

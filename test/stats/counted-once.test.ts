@@ -9,7 +9,7 @@ import { openMixedApp, type MixedApp } from './mixed-app.ts'
 import { add, sorted, tallyOf, toldOutcome, type Tally } from './seen.ts'
 import { senderByHttp, senderByHttp2, senderByInject, visit, type Sender } from './visitors.ts'
 
-const REQUESTS = Number(process.env.COUNTED_REQUESTS ?? 500)
+const REQUESTS = Number(process.env.COUNTED_REQUESTS ?? 250)
 const SEED = Number(process.env.COUNTED_SEED ?? 1)
 
 interface Way {
