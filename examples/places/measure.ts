@@ -28,12 +28,12 @@ export interface Measurement {
 export async function measure (stop: Stop, origin: string): Promise<Measurement> {
   const first = await send(stop, origin)
   const cached = stop.expect === 'MISS then HIT'
-  if (cached) await untilHit(stop, origin)
+  const stored = (cached ? await untilHit(stop, origin) : undefined) ?? first
   const later: Answer[] = []
   for (let repeat = 0; repeat < (cached ? REPEATS : 1); repeat++) later.push(await send(stop, origin))
 
   const last = later.at(-1) ?? first
-  const faults = [...stateFaults(stop, first, later), ...later.flatMap((answer) => contentFaults(stop, first, answer))]
+  const faults = [...stateFaults(stop, first, later), ...later.flatMap((answer) => contentFaults(stop, stored, answer))]
   return {
     stop,
     states: [...new Set([first.state, last.state])],
@@ -78,10 +78,16 @@ export async function send ({ method = 'GET', path, user, body }: Stop, origin: 
   }
 }
 
-// A response is stored after it has been sent, so in Redis it may arrive a moment later.
-async function untilHit (stop: Stop, origin: string): Promise<void> {
+// A response is stored after it has been sent, so in Redis it may arrive a moment later. Gives the last answer before the hit.
+async function untilHit (stop: Stop, origin: string): Promise<Answer | undefined> {
   const deadline = performance.now() + STORED_WITHIN_MS
-  while ((await send(stop, origin)).state !== 'HIT' && performance.now() < deadline) await delay(5)
+  let before: Answer | undefined
+  for (;;) {
+    const answer = await send(stop, origin)
+    if (answer.state === 'HIT' || performance.now() >= deadline) return before
+    before = answer
+    await delay(5)
+  }
 }
 
 function stateFaults (stop: Stop, first: Answer, later: Answer[]): string[] {
@@ -92,12 +98,12 @@ function stateFaults (stop: Stop, first: Answer, later: Answer[]): string[] {
   ]
 }
 
-function contentFaults (stop: Stop, first: Answer, later: Answer): string[] {
+function contentFaults (stop: Stop, stored: Answer, later: Answer): string[] {
   if (stop.expect === 'always BYPASS') return []
   const faults = []
-  if (later.status !== first.status) faults.push(`the status went from ${first.status} to ${later.status}`)
-  if (later.contentType !== first.contentType) faults.push(`the content type went from ${first.contentType} to ${later.contentType}`)
-  if (!later.body.equals(first.body)) faults.push('the bytes of a hit differ from those of the miss')
+  if (later.status !== stored.status) faults.push(`the status went from ${stored.status} to ${later.status}`)
+  if (later.contentType !== stored.contentType) faults.push(`the content type went from ${stored.contentType} to ${later.contentType}`)
+  if (!later.body.equals(stored.body)) faults.push('the bytes of a hit differ from those of the miss')
   return faults
 }
 
