@@ -62,9 +62,9 @@ for (const ahead of [false, true]) {
   t.test(ahead ? 'with refreshAhead nobody gets a stale answer' : 'with staleWhileRevalidate nobody waits, and each expiry makes the handler run once', async (t) => {
     const cache = { ttl: '1s', jitter: 0, lock, staleWhileRevalidate: '30s', ...ahead ? { refreshAhead: true } : {} }
     const observe = (): Promise<Expiries> => expiries(ground, { processes: 2, perSecond: 200, seconds: 3, warmUpSeconds: 0.5, handlerMs: 100, cache })
-    let seen = await observe()
+    const first = await observe()
     // A machine that stands still for a moment is late with what is made ahead.
-    for (let again = 0; ahead && seen.stale > 0 && again < 2; again++) seen = await observe()
+    const seen = ahead && first.stale > 0 ? await observe() : first
     t.strictSame(brokenByExpiry(seen, { slow: 0, ahead }), [])
     t.ok(ahead || seen.stale > 0, 'something has expired')
   })

@@ -10,9 +10,9 @@ import type { Closed, ClosingSettings } from './closing.ts'
 import { runOfFolder, type ProgramOptions } from './run-program.ts'
 
 /** A process whose cache is closed ends in less than this, on a busy machine as well. */
-const LINGERS_MS = 3000
+const LINGERS_MS = 6000
 /** An app that closes waits a second for a Redis that does not answer, and another one for it to take what is invalidated. */
-const CLOSES_MS = 4000
+const CLOSES_MS = 8000
 
 // Each of them is a process, which takes its time to start.
 t.setTimeout(300_000)
