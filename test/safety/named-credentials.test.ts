@@ -41,7 +41,7 @@ test('a token or session that a response varies by cannot be read in Redis', asy
   const redis = await useRedis(t)
   const secrets = ['sekret-token', 'sekret-key', 'sekret-session', 'sekret-other']
   const site = await open(t, (app) => app.get('/', cached({ varyByHeaders: ['authorization', 'x-api-key'], varyByCookies: ['sid', 'other'] }), unique()), {
-    cache: { redis: redis.url, prefix: redis.prefix }
+    cache: { redis: redis.url, prefix: redis.prefix, timeouts: { read: '10s', write: '10s' } }
   })
   const asked: Ask = ['/', { headers: { authorization: 'Bearer sekret-token', 'x-api-key': 'sekret-key', cookie: 'sid=sekret-session; other=sekret-other' } }]
   await together(t, site, [asked, asked])
@@ -58,7 +58,7 @@ test('the credentials of a user whose responses are stored cannot be read in Red
       reply.header('vary', 'accept-language')
       return 'the same for all'
     })
-  }, { cache: { redis: redis.url, prefix: redis.prefix } })
+  }, { cache: { redis: redis.url, prefix: redis.prefix, timeouts: { read: '10s', write: '10s' } } })
   for (const path of ['/mine', '/shared']) {
     const asked: Ask = [path, { headers: { authorization: 'Bearer sekret-token', cookie: 'sid=sekret-session' } }]
     await together(t, site, [asked, asked], path)

@@ -2,6 +2,7 @@ import { RESP_TYPES } from 'redis'
 import { decodeEntry, encodeEntry, type StoredResponse } from 'fastify-response-cache'
 import { test, type Test } from 'tap'
 import { useRedis, type TestRedis } from '../helpers/redis.ts'
+import { until } from '../reliability/until.ts'
 import { cached, open, setUser, unique, type Site, type Ask } from './helpers.ts'
 
 /*
@@ -23,7 +24,7 @@ async function withRedis (t: Test): Promise<{ redis: TestRedis, site: Site }> {
 async function entryNames ({ client, prefix }: TestRedis): Promise<string[]> {
   const found: string[] = []
   for await (const keys of client.scanIterator({ MATCH: `${prefix}*`, COUNT: 1000 })) found.push(...keys)
-  return found.filter((name) => name !== `${prefix}:marks` && !name.startsWith(`${prefix}:stats:`))
+  return found.filter((name) => name !== `${prefix}:marks` && !name.startsWith(`${prefix}:stats:`) && !name.startsWith(`${prefix}:lease:`))
 }
 
 async function bytesOf ({ client }: TestRedis, name: string): Promise<Buffer> {
@@ -34,7 +35,11 @@ async function bytesOf ({ client }: TestRedis, name: string): Promise<Buffer> {
 async function fill (t: Test, { redis, site }: { redis: TestRedis, site: Site }, ask: Ask): Promise<{ name: string, entry: StoredResponse, text: string }> {
   const before = await entryNames(redis)
   const { text } = await site.ask(...ask)
-  const [name] = (await entryNames(redis)).filter((one) => !before.includes(one))
+  let name: string | undefined
+  await until(async () => {
+    [name] = (await entryNames(redis)).filter((one) => !before.includes(one))
+    return name !== undefined
+  })
   t.ok(name, 'an entry')
   return { name: name!, entry: decodeEntry(await bytesOf(redis, name!)) as StoredResponse, text }
 }
@@ -152,10 +157,11 @@ test('an entry is not used after its time, also when the store still has it', as
 
 test('the names of entries in Redis do not let a client choose their slot or hide in a pattern', async (t) => {
   const redis = await useRedis(t)
-  const site = await open(t, (app) => app.get('/*', cached(), unique()), { cache: { redis: redis.url, prefix: redis.prefix } })
+  const site = await open(t, (app) => app.get('/*', cached(), unique()), { cache: { redis: redis.url, prefix: redis.prefix, timeouts: { read: '10s', write: '10s' } } })
   const paths = ['/{slot}', '/a*b', '/a?b', '/[a-z]', '/%0d%0a', '/\\', '/"', `/${'a'.repeat(3000)}`]
   for (const path of paths) t.equal((await site.ask(path)).field('x-cache'), 'MISS', path.slice(0, 20))
-  const names = await entryNames(redis)
+  let names: string[] = []
+  await until(async () => (names = await entryNames(redis)).length >= paths.length)
   t.equal(names.length, paths.length)
   for (const name of names) {
     t.match(name, /^[\w.:/%~!$&'()+,;=@-]+$/)
