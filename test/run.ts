@@ -1,9 +1,9 @@
 /**
  * `npm test`, with the arguments of tap: `npm test -- test/some.test.ts`.
  *
- * One Redis for all test files, then tap, then the counts. Without a terminal, files that may have failed because the machine was busy run once
- * more, one at a time; what failed at first stays in the log, and is named at its end. `COVERAGE=1 npm test` also tells the coverage. A single file also runs without this:
- * `npx tap test/some.test.ts`.
+ * One Redis for all test files, then tap, then the counts. Without a terminal, files that may have failed because the machine was busy run
+ * once more, one at a time; what failed at first stays in the log, and is named at its end. `COVERAGE=1 npm test` also tells the coverage. A
+ * single file also runs without this: `npx tap test/some.test.ts`.
  */
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
@@ -16,7 +16,7 @@ import { shortenTap } from './helpers/shorten-tap.ts'
 
 const tap = join(import.meta.dirname, '..', 'node_modules', '.bin', 'tap')
 
-/** What fails here is never a matter of time: somebody got what was not meant for them, or something old as fresh. */
+/** These look for answers that were meant for somebody else, or are old and served as fresh. One is one too many. */
 const NEVER_AGAIN = /^test\/(?:attack|chaos|fuzz|model|oracle|properties|topology|suites\/safety)\b/
 /** When more files fail, it is not the machine. */
 const MOST_AGAIN = 4

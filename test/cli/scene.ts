@@ -55,31 +55,25 @@ export interface RunOptions {
 
 /** Runs the command line in this process. */
 export async function cli (args: readonly string[], { env = {}, typed, isTerminal = false, signal = new AbortController().signal, onOutput = () => {}, onNote = () => {} }: RunOptions = {}): Promise<Ran> {
-  let [stdout, stderr] = ['', '']
+  const written = { stdout: '', stderr: '' }
+  const stream = (name: keyof typeof written, heard: (text: string) => void) => ({
+    isTTY: isTerminal,
+    columns: 100,
+    write (text: string) {
+      written[name] += text
+      heard(written[name])
+    }
+  })
   const stdin = Object.assign(typed instanceof PassThrough ? typed : new PassThrough(), { isTTY: typed !== undefined })
   if (typeof typed === 'string') stdin.write(typed)
   const code = await run(args, {
-    stdout: {
-      isTTY: isTerminal,
-      columns: 100,
-      write: (text) => {
-        stdout += text
-        onOutput(stdout)
-      }
-    },
-    stderr: {
-      isTTY: isTerminal,
-      columns: 100,
-      write: (text) => {
-        stderr += text
-        onNote(stderr)
-      }
-    },
+    stdout: stream('stdout', onOutput),
+    stderr: stream('stderr', onNote),
     stdin,
     env,
     signal
   })
-  return { code, stdout, stderr, json: () => JSON.parse(stdout) }
+  return { code, ...written, json: () => JSON.parse(written.stdout) }
 }
 
 /** What the command line is told to reach the admin routes. */
