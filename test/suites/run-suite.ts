@@ -16,7 +16,6 @@ export const SUITES: Readonly<Record<string, readonly string[]>> = {
   limits: ['limits'],
   plugin: ['plugin'],
   plugins: ['plugins'],
-  reliability: ['reliability'],
   safety: ['safety'],
   small: ['advice', 'audit', 'client', 'explain', 'functions'],
   state: ['inspect', 'marks', 'metrics', 'stats'],
