@@ -1,7 +1,7 @@
-import { setTimeout } from 'node:timers/promises'
 import t from 'tap'
 import { createCache, type Cache } from '../../lib/index.ts'
 import { startReplicatedCluster } from '../helpers/redis-cluster.ts'
+import { until } from '../reliability/until.ts'
 
 // Fleets of servers take their time to start and to fail over where the machine does something else as well.
 t.setTimeout(300_000)
@@ -18,7 +18,7 @@ for (const lost of ['killMaster', 'freezeMaster'] as const) {
       cache = createCache({ redis: { rootNodes }, prefix: PREFIX, defaults: { ttl: '1h' }, timeouts: { read: '1s' } })
     })
     t.teardown(() => cache?.close())
-    while (!(await cache!.set('key', 'value') && await cache!.get('key') === 'value')) await setTimeout(50)
+    await until(async () => await cache!.set('key', 'value') && await cache!.get('key') === 'value', 60)
     t.pass('it stores and finds')
   })
 }
