@@ -1,10 +1,11 @@
-import { setTimeout } from 'node:timers/promises'
-import { createClient } from 'redis'
 import { asked, untilReplicating, type Admin } from './redis-admin.ts'
 import type { RedisServer } from './redis-process.ts'
 import { startServers } from './redis-server.ts'
+import { until } from './until.ts'
 
 const SLOTS = 16384
+/** In seconds. Six servers on a machine that does something else as well take their time to find each other, and to agree on a new master. */
+const AGREED_WITHIN = 60
 
 /** A test, or whatever else ends and takes what it has started with it. */
 export interface Ending {
@@ -52,30 +53,40 @@ export async function startReplicatedCluster (t: Ending, { nodeTimeoutMs = 1000 
   })
   for (const server of servers) t.teardown(() => server.dispose())
   await formCluster(servers.slice(0, masters))
-  for (const [i, replica] of servers.slice(masters).entries()) await addReplica(replica, servers[i]!)
+  await introduce(servers)
+  for (const [i, replica] of servers.slice(masters).entries()) await replicate(replica, servers[i]!)
   const fleet = new ClusterFleet(servers)
   await fleet.untilHealthy()
   return fleet
 }
 
 async function formCluster (servers: readonly RedisServer[]): Promise<void> {
-  const clients = await Promise.all(servers.map(({ url }) => createClient({ url }).connect()))
-  for (const [i, client] of clients.entries()) {
-    await client.clusterAddSlotsRange({ start: Math.floor(i * SLOTS / servers.length), end: Math.floor((i + 1) * SLOTS / servers.length) - 1 })
-    await client.clusterMeet('127.0.0.1', servers[0]!.port)
+  await introduce(servers)
+  for (const [i, server] of servers.entries()) {
+    const [start, end] = [i, i + 1].map((at) => Math.floor(at * SLOTS / servers.length)) as [number, number]
+    await asked(server, (client) => client.clusterAddSlotsRange({ start, end: end - 1 }))
   }
-  for (const client of clients) {
-    // Cluster nodes announce no event; asking is how its own tools wait too.
-    while (!(await client.clusterInfo()).includes('cluster_state:ok')) await setTimeout(10)
-    await client.close()
+  // Cluster nodes announce no event; asking is how its own tools wait too.
+  for (const server of servers) {
+    await asked(server, (client) => until(async () => (await client.clusterInfo()).includes('cluster_state:ok'), AGREED_WITHIN))
   }
 }
 
-async function addReplica (replica: RedisServer, master: RedisServer): Promise<void> {
+/** Settles when every node knows every other. One that is late for the answer to a MEET forgets it, and may then be one that nobody hears. */
+async function introduce (servers: readonly RedisServer[]): Promise<void> {
+  const nodes = await Promise.all(servers.map(async (server) => ({ server, id: await asked(server, (client) => client.clusterMyId()) })))
+  const meetOthers = async ({ server }: { server: RedisServer }): Promise<boolean> => await asked(server, async (client) => {
+    const known = await client.clusterNodes()
+    const strangers = nodes.filter(({ id }) => !known.includes(id))
+    for (const stranger of strangers) await client.clusterMeet('127.0.0.1', stranger.server.port)
+    return strangers.length === 0
+  })
+  await until(async () => (await Promise.all(nodes.map(meetOthers))).every(Boolean), AGREED_WITHIN)
+}
+
+async function replicate (replica: RedisServer, master: RedisServer): Promise<void> {
   const id = await asked(master, (client) => client.clusterMyId())
   await asked(replica, async (client) => {
-    await client.clusterMeet('127.0.0.1', master.port)
-    while (!(await client.clusterNodes()).includes(id)) await setTimeout(10)
     await client.clusterReplicate(id)
     await untilReplicating(client)
   })
@@ -152,11 +163,10 @@ class ClusterFleet implements ReplicatedCluster {
 
   /** All who are there agree on who has which slots, and every slot is served. */
   async untilHealthy (): Promise<void> {
-    for (;;) {
+    await until(async () => {
       const views = await Promise.all(this.#there().map((server) => asked(server, async (client) => ({ info: await client.clusterInfo(), shards: await mastersBySlot(client) }))))
-      if (views.every(({ info, shards }) => info.includes('cluster_state:ok') && shards === views[0]!.shards)) return
-      await setTimeout(20)
-    }
+      return views.every(({ info, shards }) => info.includes('cluster_state:ok') && shards === views[0]!.shards)
+    }, AGREED_WITHIN)
   }
 
   async #lose (key: string, end: (master: RedisServer) => Promise<void>, onGone?: () => void): Promise<RedisServer> {
@@ -169,7 +179,7 @@ class ClusterFleet implements ReplicatedCluster {
   }
 
   async #untilReplaced (key: string, master: RedisServer): Promise<void> {
-    while ((await this.masterOf(key)) === master) await setTimeout(10)
+    await until(async () => (await this.masterOf(key)) !== master, AGREED_WITHIN)
     await this.untilHealthy()
   }
 

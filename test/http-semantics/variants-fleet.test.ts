@@ -1,7 +1,7 @@
 import { test, type Test } from 'tap'
 import type { ResponseCacheOptions } from 'fastify-response-cache'
 import { useRedis, type TestRedis } from '../helpers/redis.ts'
-import { until } from '../reliability/until.ts'
+import { until } from '../helpers/until.ts'
 import { Observer } from '../store/tiers.ts'
 import { brief, Clock, everywhere, Origin, scene, type Scene } from './stage.ts'
 

@@ -6,7 +6,8 @@ import { findOnPath } from '../helpers/find-on-path.ts'
 import { useRedis } from '../helpers/redis.ts'
 import { runProgram } from '../helpers/run-program.ts'
 import { filledIn, readDashboard } from './dashboard.ts'
-import { startPrometheus, until, type PrometheusServer } from './prometheus-server.ts'
+import { until } from '../helpers/until.ts'
+import { startPrometheus, type PrometheusServer } from './prometheus-server.ts'
 import { runWithInput } from './run-with-input.ts'
 
 t.setTimeout(60_000)

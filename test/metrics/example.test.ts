@@ -3,7 +3,7 @@ import { join } from 'node:path'
 import { test } from 'tap'
 import { spawnPlain } from '../helpers/plain-process.ts'
 import { runProgram } from '../helpers/run-program.ts'
-import { until } from './prometheus-server.ts'
+import { until } from '../helpers/until.ts'
 import { readMetrics } from './read-metrics.ts'
 
 const folder = join(import.meta.dirname, '..', '..', 'examples', 'observability')

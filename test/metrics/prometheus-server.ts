@@ -3,9 +3,9 @@ import { mkdtemp, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
-import { setTimeout as sleep } from 'node:timers/promises'
 import type { Test } from 'tap'
 import { freePort } from '../helpers/free-port.ts'
+import { until } from '../helpers/until.ts'
 import { spawnWatched } from '../helpers/watchdog.ts'
 
 export interface Sample {
@@ -18,8 +18,6 @@ export interface PrometheusServer {
   query (query: string): Promise<Sample[]>
   labelValues (label: string, match: string): Promise<string[]>
 }
-
-const RETRY_MS = 50
 
 /** A real Prometheus that looks at this address five times a second. It ends with `t`. */
 export async function startPrometheus (t: Test, { binary, target }: { binary: string, target: string }): Promise<PrometheusServer> {
@@ -50,9 +48,4 @@ export async function startPrometheus (t: Test, { binary, target }: { binary: st
     query: async (query) => (await ask<{ result: Sample[] }>('query', { query })).result,
     labelValues: async (label, match) => await ask<string[]>(`label/${label}/values`, { 'match[]': match })
   }
-}
-
-/** Asks until it is so; the time limit of the test file ends it. */
-export async function until (isSo: () => Promise<boolean>): Promise<void> {
-  while (!await isSo()) await sleep(RETRY_MS)
 }

@@ -1,8 +1,9 @@
 import t, { type Test } from 'tap'
 import { createCache } from '../../lib/index.ts'
 import { MOST_MARKS } from '../../lib/marks/marks.ts'
+import { median } from '../helpers/median.ts'
 import { startRedisServer } from '../helpers/redis.ts'
-import { adminOf, changesCost, commandsSince, fillNamespace, marksCost, marksOf, median, tags, timeInvalidations, watchCommands, type Admin, type Watched } from './costs.ts'
+import { adminOf, changesCost, commandsSince, fillNamespace, marksCost, marksOf, tags, timeInvalidations, watchCommands, type Admin, type Watched } from './costs.ts'
 
 // The long form, with 1,000,000 entries: npx tsx bench/invalidation.ts
 const ENTRIES = 20_000

@@ -43,10 +43,6 @@ export async function timeInvalidations (cache: Cache, namespaces: readonly stri
   return times
 }
 
-export function median (numbers: readonly number[]): number {
-  return numbers.toSorted((a, b) => a - b)[Math.floor(numbers.length / 2)]!
-}
-
 /** Begins to count commands and to note those that take longer than a millisecond. */
 export async function watchCommands (admin: Admin): Promise<void> {
   await admin.sendCommand(['CONFIG', 'SET', 'slowlog-log-slower-than', '1000', 'slowlog-max-len', '100000'])

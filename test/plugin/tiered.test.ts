@@ -3,7 +3,8 @@ import { createClient } from 'redis'
 import t, { type Test } from 'tap'
 import responseCache, { type InvalidationTargets, type ResponseCacheOptions } from 'fastify-response-cache'
 import { startRedisServer, useRedis } from '../helpers/redis.ts'
-import { isListening, Observer, recorder, until, type Line } from '../store/tiers.ts'
+import { until } from '../helpers/until.ts'
+import { isListening, Observer, recorder, type Line } from '../store/tiers.ts'
 
 t.test('the first hits come from Redis, the next from memory without any command', async (t) => {
   const { url, prefix } = await useRedis(t)

@@ -6,7 +6,7 @@ import { asked, untilReplicating } from '../helpers/redis-admin.ts'
 import { openCache } from '../helpers/open-cache.ts'
 import { startRedisServers } from '../helpers/redis.ts'
 import { ask, buildApp } from '../servers/app.ts'
-import { until } from './until.ts'
+import { until } from '../helpers/until.ts'
 
 /*
  * A name or an address that leads to the master, whichever server that is: new connections come to it, those that are open stay where they

@@ -4,7 +4,7 @@ import { createCache } from '../../lib/index.ts'
 import { startFaultyProxy } from '../helpers/faulty-proxy.ts'
 import { startRedisCluster } from '../helpers/redis-cluster.ts'
 import { startRedisServer } from '../helpers/redis.ts'
-import { until } from './until.ts'
+import { until } from '../helpers/until.ts'
 
 t.test('a connection with a password is made anew as soon as one without', async (t) => {
   const server = await startRedisServer(t, { args: ['--requirepass', 'secret'] })

@@ -2,7 +2,7 @@ import t from 'tap'
 import { createCache } from '../../lib/index.ts'
 import { startFaultyProxy } from '../helpers/faulty-proxy.ts'
 import { startRedisServer } from '../helpers/redis.ts'
-import { until } from './until.ts'
+import { until } from '../helpers/until.ts'
 
 for (const kind of ['blackhole', 'garble'] as const) {
   t.test(`after a network that ${kind === 'garble' ? 'damages answers' : 'loses answers'}, also those to what a connection begins with, all is as before`, async (t) => {

@@ -9,7 +9,7 @@ import { freePort } from '../helpers/free-port.ts'
 import { startRedisServer, useRedis } from '../helpers/redis.ts'
 import { plainStore } from '../store/plain-store.ts'
 import { alive } from './alive.ts'
-import { soon, until } from './until.ts'
+import { soon, until } from '../helpers/until.ts'
 
 const PENDING = { code: 'RESPONSE_CACHE_ERR_INVALIDATION_PENDING' }
 

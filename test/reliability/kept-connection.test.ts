@@ -7,7 +7,7 @@ import { destroy, KeptConnection, type OwnedRedis } from '../../lib/store/kept-c
 import { startFaultyProxy, type FaultyProxy, type ProxyFault } from '../helpers/faulty-proxy.ts'
 import { startRedisServer } from '../helpers/redis.ts'
 import { timersAlive, usersAlive } from './alive.ts'
-import { soon, until } from './until.ts'
+import { soon, until } from '../helpers/until.ts'
 
 /** How long a server may say nothing after it has accepted a connection, in milliseconds. */
 const HANDSHAKE_MS = 500

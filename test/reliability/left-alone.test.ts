@@ -2,9 +2,10 @@ import Fastify, { type FastifyInstance } from 'fastify'
 import diagnostics from 'node:diagnostics_channel'
 import t, { type Test } from 'tap'
 import responseCache, { createCache, type ResponseCacheOptions } from '../../lib/index.ts'
+import { median } from '../helpers/median.ts'
 import { startRedisServer, type RedisServer } from '../helpers/redis.ts'
 import { plainStore } from '../store/plain-store.ts'
-import { until } from './until.ts'
+import { until } from '../helpers/until.ts'
 
 t.test('a Redis that does not answer is asked a few times, and then left alone but for one try a while', async (t) => {
   const { app, server, get } = await siteOf(t, { timeouts: { read: '50ms' }, breaker: { openFor: '300ms' } })
@@ -172,8 +173,4 @@ function hearStates (t: Test): string[] {
   diagnostics.subscribe('fastify-response-cache:store-state', listener)
   t.teardown(() => { diagnostics.unsubscribe('fastify-response-cache:store-state', listener) })
   return heard
-}
-
-function median (values: readonly number[]): number {
-  return [...values].sort((a, b) => a - b)[Math.floor(values.length / 2)]!
 }

@@ -4,7 +4,7 @@ import { createClient } from 'redis'
 import t, { type Test } from 'tap'
 import responseCache, { createCache, type ResponseCacheOptions } from '../../lib/index.ts'
 import { startRedisServer } from '../helpers/redis.ts'
-import { until } from './until.ts'
+import { until } from '../helpers/until.ts'
 
 interface Site {
   readonly app: FastifyInstance

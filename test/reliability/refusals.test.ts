@@ -4,7 +4,7 @@ import t, { type Test } from 'tap'
 import { asked, type Admin } from '../helpers/redis-admin.ts'
 import { startRedisServer, type RedisServer } from '../helpers/redis.ts'
 import { ask, buildApp, type App, type Source } from '../servers/app.ts'
-import { until } from './until.ts'
+import { until } from '../helpers/until.ts'
 
 /*
  * A Redis that is there, and answers that it will not. Each of these ends by itself, or somebody ends it; the apps are not asked.

@@ -5,7 +5,7 @@ import { KeptConnection, type OwnedRedis } from '../../lib/store/kept-connection
 import { echoes, SilenceWatch } from '../../lib/store/silence.ts'
 import { startFaultyProxy, type FaultyProxy } from '../helpers/faulty-proxy.ts'
 import { startRedisServer } from '../helpers/redis.ts'
-import { until } from './until.ts'
+import { until } from '../helpers/until.ts'
 
 /** So many tries, so long each, in milliseconds. */
 const TRIES = 3

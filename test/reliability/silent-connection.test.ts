@@ -3,7 +3,7 @@ import { connect, createServer, type AddressInfo, type Socket } from 'node:net'
 import t, { type Test } from 'tap'
 import { createCache } from '../../lib/index.ts'
 import { startRedisServer } from '../helpers/redis.ts'
-import { until } from './until.ts'
+import { until } from '../helpers/until.ts'
 
 for (const memory of [false, {}] as const) {
   t.test(`connections that have gone silent are given up, also that on which invalidations are heard: ${memory === false ? 'Redis' : 'memory in front of Redis'}`, async (t) => {

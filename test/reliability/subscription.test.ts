@@ -6,7 +6,7 @@ import { SilenceWatch } from '../../lib/store/silence.ts'
 import { startFaultyProxy, type FaultyProxy } from '../helpers/faulty-proxy.ts'
 import { startRedisServer } from '../helpers/redis.ts'
 import { alive } from './alive.ts'
-import { soon, until } from './until.ts'
+import { soon, until } from '../helpers/until.ts'
 
 type Client = ReturnType<typeof clientOf>
 

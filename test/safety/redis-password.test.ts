@@ -4,7 +4,7 @@ import { Writable } from 'node:stream'
 import Fastify from 'fastify'
 import t from 'tap'
 import responseCache, { type ResponseCacheOptions } from '../../lib/index.ts'
-import { until } from '../reliability/until.ts'
+import { until } from '../helpers/until.ts'
 
 t.test('what a server repeats of the password is told to nobody', async (t) => {
   // As proxies and old servers answer to a command that they do not know.

@@ -2,7 +2,7 @@ import { RESP_TYPES } from 'redis'
 import { decodeEntry, encodeEntry, type StoredResponse } from 'fastify-response-cache'
 import { test, type Test } from 'tap'
 import { useRedis, type TestRedis } from '../helpers/redis.ts'
-import { until } from '../reliability/until.ts'
+import { until } from '../helpers/until.ts'
 import { cached, open, setUser, unique, type Site, type Ask } from './helpers.ts'
 
 /*

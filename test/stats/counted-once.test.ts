@@ -3,7 +3,7 @@ import type { ResponseCacheOptions, ResponseMessage } from 'fastify-response-cac
 import t, { type Test } from 'tap'
 import { addCounts } from '../../lib/stats/counts.ts'
 import { useRedis } from '../helpers/redis.ts'
-import { until } from '../reliability/until.ts'
+import { until } from '../helpers/until.ts'
 import { diceOf, plain } from './fleet-scene.ts'
 import { openMixedApp, type MixedApp } from './mixed-app.ts'
 import { add, sorted, tallyOf, toldOutcome, type Tally } from './seen.ts'

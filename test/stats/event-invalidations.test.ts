@@ -3,7 +3,7 @@ import { createCache, type CacheOptions, type InvalidationMessage } from 'fastif
 import t, { type Test } from 'tap'
 import { startFaultyProxy } from '../helpers/faulty-proxy.ts'
 import { useRedis } from '../helpers/redis.ts'
-import { until } from '../reliability/until.ts'
+import { until } from '../helpers/until.ts'
 
 interface Line {
   readonly outcome?: string

@@ -5,7 +5,7 @@ import { bucketAt, goesAt, LocalFleetLog, UNIT_MS, type FleetLog, type Told } fr
 import { readFleetStats } from '../../lib/stats/fleet-stats.ts'
 import { PendingNumbers, TOLD_AT_ONCE } from '../../lib/stats/pending-numbers.ts'
 import { runPlain } from '../helpers/plain-process.ts'
-import { until } from '../reliability/until.ts'
+import { until } from '../helpers/until.ts'
 import { CountedRequests, diceOf, flusherOf, nothingOf } from './fleet-scene.ts'
 
 const START = 1_800_000_000_000

@@ -9,7 +9,7 @@ import { FLEET_TIMES, readFleetStats } from '../../lib/stats/fleet-stats.ts'
 import { startFaultyProxy } from '../helpers/faulty-proxy.ts'
 import { spawnPlain } from '../helpers/plain-process.ts'
 import { startRedisServer, useRedis, type RedisTestClient } from '../helpers/redis.ts'
-import { until } from '../reliability/until.ts'
+import { until } from '../helpers/until.ts'
 import type { FleetReport, FleetTask } from './fleet-process.ts'
 import { CountedRequests, diceOf, flusherOf, logOf, NAMES, plain } from './fleet-scene.ts'
 

@@ -1,6 +1,6 @@
 import t, { type Test } from 'tap'
 import { watchCluster, type WatchedCluster } from '../../lib/store/cluster-watch.ts'
-import { until } from '../reliability/until.ts'
+import { until } from '../helpers/until.ts'
 
 /** From one look to the next, and how long a server may take to answer, in milliseconds. */
 const PAUSE_MS = 500

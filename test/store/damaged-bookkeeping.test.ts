@@ -1,7 +1,7 @@
 import t from 'tap'
 import { openScene } from './damaged-scene.ts'
 import { fill, openSite, type Site } from './damaged-site.ts'
-import { until } from './tiers.ts'
+import { until } from '../helpers/until.ts'
 
 const ONE_DAY_MS = 86_400_000
 

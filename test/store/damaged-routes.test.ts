@@ -2,7 +2,7 @@ import t from 'tap'
 import { decodeEntry, encodeEntry } from '../../lib/index.ts'
 import { openScene, value, variants } from './damaged-scene.ts'
 import { fill, openSite } from './damaged-site.ts'
-import { until } from './tiers.ts'
+import { until } from '../helpers/until.ts'
 
 for (const memory of [false, { maxBytes: 1_000_000 }] as const) {
   t.test(`whatever is wrong with a stored response, the route answers it with 200 and its own body, and the next one is a hit [memory: ${memory !== false}]`, async (t) => {

@@ -3,7 +3,7 @@ import type { Test } from 'tap'
 import responseCache from '../../lib/index.ts'
 import type { StoreKey } from '../../lib/store/store.ts'
 import type { Scene } from './damaged-scene.ts'
-import { until } from './tiers.ts'
+import { until } from '../helpers/until.ts'
 
 export interface Line { readonly level: string, readonly state: unknown, readonly message: string }
 

@@ -3,7 +3,7 @@ import t from 'tap'
 import { Wait } from '../../lib/store/lease-wait.ts'
 import { useRedis } from '../helpers/redis.ts'
 import { timersAlive, usersAlive } from '../reliability/alive.ts'
-import { until } from '../reliability/until.ts'
+import { until } from '../helpers/until.ts'
 import { granted, openLeases, waiting, type LeaseScene } from './leases-scene.ts'
 
 /*

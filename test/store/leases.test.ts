@@ -4,7 +4,7 @@ import { createClient, createClientPool } from 'redis'
 import { LocalLeases, type FillOutcome } from '../../lib/leases.ts'
 import { startRedisServer, useRedis } from '../helpers/redis.ts'
 import { granted, leasesOf, openLeases, waiting, type LeaseScene } from './leases-scene.ts'
-import { until } from './tiers.ts'
+import { until } from '../helpers/until.ts'
 
 const OUTCOMES: FillOutcome[] = ['stored', 'uncacheable', 'failed']
 

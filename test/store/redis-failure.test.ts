@@ -3,7 +3,7 @@ import t, { type Test } from 'tap'
 import responseCache, { createCache, type CacheOptions } from '../../lib/index.ts'
 import { freePort } from '../helpers/free-port.ts'
 import { startRedisServer, useRedis } from '../helpers/redis.ts'
-import { until } from '../reliability/until.ts'
+import { until } from '../helpers/until.ts'
 
 interface Line { level: string, message: string }
 

@@ -4,7 +4,8 @@ import { createCache } from '../../lib/index.ts'
 import type { RedisOption } from '../../lib/store/redis-client.ts'
 import { startRedisCluster } from '../helpers/redis-cluster.ts'
 import { startRedisServer, useRedis } from '../helpers/redis.ts'
-import { atOnce, openTier, recorder, startTier, until, warm, type Line } from './tiers.ts'
+import { until } from '../helpers/until.ts'
+import { atOnce, openTier, recorder, startTier, warm, type Line } from './tiers.ts'
 
 t.test('copies and what makes them outdated work with every kind of client', async (t) => {
   const { url, prefix } = await useRedis(t)

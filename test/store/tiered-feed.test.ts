@@ -4,7 +4,8 @@ import t, { type Test } from 'tap'
 import { createClient } from 'redis'
 import { startRedisServer, useRedis } from '../helpers/redis.ts'
 import { told } from '../marks/told.ts'
-import { atOnce, isListening, keyOf, Observer, openTier, responseOf, startTier, until, warm } from './tiers.ts'
+import { until } from '../helpers/until.ts'
+import { atOnce, isListening, keyOf, Observer, openTier, responseOf, startTier, warm } from './tiers.ts'
 
 t.test('when the connection to listen breaks, a mark set meanwhile is seen, and later hits do not ask Redis again', async (t) => {
   const { url } = await startRedisServer(t)

@@ -3,7 +3,8 @@ import t from 'tap'
 import { RecentlyAsked } from '../../lib/store/recently-asked.ts'
 import { decodeEntry, encodeEntry, entryBytes } from '../../lib/stored-entry.ts'
 import { useRedis } from '../helpers/redis.ts'
-import { atOnce, keyOf, Observer, responseOf, startTier, until, warm } from './tiers.ts'
+import { until } from '../helpers/until.ts'
+import { atOnce, keyOf, Observer, responseOf, startTier, warm } from './tiers.ts'
 
 t.test('what is asked for once is not kept, what is asked for twice is, and then Redis is not asked', async (t) => {
   const { url, prefix } = await useRedis(t)

@@ -1,7 +1,8 @@
 import t, { type Test } from 'tap'
 import { createCache, type Cache, type CacheOptions } from '../../lib/index.ts'
 import { useRedis, type TestRedis } from '../helpers/redis.ts'
-import { isListening, Observer, recorder, until, type Line } from './tiers.ts'
+import { until } from '../helpers/until.ts'
+import { isListening, Observer, recorder, type Line } from './tiers.ts'
 
 t.test('values that are asked for again and again do not ask Redis', async (t) => {
   const { redis, near } = await scene(t)

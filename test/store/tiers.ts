@@ -1,4 +1,3 @@
-import { setTimeout } from 'node:timers/promises'
 import { createClient } from 'redis'
 import type { Test } from 'tap'
 import { MemoryStore } from '../../lib/store/memory-store.ts'
@@ -7,6 +6,7 @@ import { RedisStore } from '../../lib/store/redis-store.ts'
 import type { StoreKey } from '../../lib/store/store.ts'
 import { TieredStore } from '../../lib/store/tiered-store.ts'
 import type { Entry, StoredResponse } from '../../lib/stored-entry.ts'
+import { until } from '../helpers/until.ts'
 
 export interface Line {
   readonly level: 'info' | 'warn'
@@ -136,12 +136,4 @@ export class Observer {
 
 function clientOf (url: string) {
   return createClient({ url }).on('error', () => {})
-}
-
-export async function until (isSo: () => boolean | Promise<boolean>): Promise<void> {
-  const giveUpAt = performance.now() + 20_000
-  while (!await isSo()) {
-    if (performance.now() > giveUpAt) throw new Error(`waited in vain for ${isSo}`)
-    await setTimeout(2)
-  }
 }

@@ -1,7 +1,7 @@
 import t from 'tap'
 import { createCache, type Cache } from '../../lib/index.ts'
 import { startReplicatedCluster } from '../helpers/redis-cluster.ts'
-import { until } from '../reliability/until.ts'
+import { until } from '../helpers/until.ts'
 
 // Fleets of servers take their time to start and to fail over where the machine does something else as well.
 t.setTimeout(300_000)

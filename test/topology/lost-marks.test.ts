@@ -1,6 +1,7 @@
 import t, { type Test } from 'tap'
 import { setTimeout } from 'node:timers/promises'
 import { startReplicatedCluster, type ReplicatedCluster } from '../helpers/redis-cluster.ts'
+import { until } from '../helpers/until.ts'
 import { asked } from '../helpers/redis-admin.ts'
 import { cutReplica } from './cut-replica.ts'
 import { Scene } from './scene.ts'
@@ -55,8 +56,4 @@ async function openScene (t: Test): Promise<{ cluster: ReplicatedCluster, scene:
   const cluster = await startReplicatedCluster(t)
   const scene = await Scene.open(t, { redis: { rootNodes: cluster.rootNodes }, timeouts: TIMEOUTS })
   return { cluster, scene }
-}
-
-async function until (isSo: () => Promise<boolean>): Promise<void> {
-  while (!await isSo()) await setTimeout(20)
 }

@@ -3,6 +3,7 @@ import Fastify, { type FastifyInstance } from 'fastify'
 import t, { type Test } from 'tap'
 import responseCache, { createCache, type ResponseCacheOptions } from '../../lib/index.ts'
 import { useRedis } from '../helpers/redis.ts'
+import { until } from '../helpers/until.ts'
 import { recordingLogger } from './doubles.ts'
 
 const silent = { onProgress: false } as const
@@ -20,14 +21,6 @@ async function start (t: Test, options: ResponseCacheOptions = {}, prepare: (app
   })
   await app.ready()
   return { app, calls }
-}
-
-async function until (holds: () => boolean | Promise<boolean>): Promise<void> {
-  const deadline = Date.now() + 10_000
-  while (!await holds()) {
-    if (Date.now() > deadline) throw new Error('it did not happen in time')
-    await new Promise((resolve) => { setTimeout(resolve, 5) })
-  }
 }
 
 t.test('what was warmed is a hit, for the host and the header fields it was warmed for', async (t) => {

@@ -3,6 +3,7 @@ import { warmSettings, type WarmPluginOption } from '../../lib/warming/warm-opti
 import { LocalLeases, type LeaseAnswer, type Leases } from '../../lib/leases.ts'
 import { Warmer, type WarmerOptions } from '../../lib/warming/warmer.ts'
 import { useRedis } from '../helpers/redis.ts'
+import { until } from '../helpers/until.ts'
 import { openLeases } from '../store/leases-scene.ts'
 import { noValues, recordingApp, recordingLogger, settle, Timeline } from './doubles.ts'
 
@@ -197,10 +198,10 @@ t.test('of two processes with one Redis one warms at each interval, and the othe
   const runs = (): number => a.app.fills.length + b.app.fills.length - 2
   /** Time passes as it does in the server, which has its own. */
   const interval = async (): Promise<void> => {
-    await until(t, async () => await client.exists(`${prefix}:lease:warm`) === 0)
+    await until(async () => await client.exists(`${prefix}:lease:warm`) === 0)
     const before = runs()
     await time.pass(1000)
-    await until(t, async () => (await client.get(`${prefix}:lease:warm`))?.startsWith('r:') === true)
+    await until(async () => (await client.get(`${prefix}:lease:warm`))?.startsWith('r:') === true)
     t.equal(runs(), before + 1)
     await time.pass(1)
   }
@@ -212,11 +213,3 @@ t.test('of two processes with one Redis one warms at each interval, and the othe
   t.equal(dead.app.fills.length, deadRuns)
   t.equal(alive.app.fills.length, aliveRuns + 1)
 })
-
-async function until (t: Test, holds: () => boolean | Promise<boolean>): Promise<void> {
-  const deadline = Date.now() + 10_000
-  while (!await holds()) {
-    if (Date.now() > deadline) return t.fail('it did not happen in time') as unknown as void
-    await new Promise((resolve) => { setTimeout(resolve, 5) })
-  }
-}

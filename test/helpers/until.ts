@@ -1,6 +1,6 @@
 import { setTimeout } from 'node:timers/promises'
 
-const MOST_SECONDS = 15
+const MOST_SECONDS = 20
 
 /** Asks again until it is so. Where that never happens, or an answer never comes, the error says what was waited for. */
 export async function until (isSo: () => boolean | Promise<boolean>, seconds = MOST_SECONDS): Promise<void> {
