@@ -1,11 +1,9 @@
 import type { ChildProcess } from 'node:child_process'
 import { once } from 'node:events'
 import { fileURLToPath } from 'node:url'
+import { builtProgram } from '../../test/helpers/built-program.ts'
 import { spawnPlain } from '../../test/helpers/plain-process.ts'
 import { bound } from '../cores.ts'
-
-/** Where tsx is found, from wherever this is run. */
-const ROOT = fileURLToPath(new URL('../..', import.meta.url))
 
 /** A process of the herd. It ends with this one, since its channel to it closes then. */
 export class Child {
@@ -13,14 +11,16 @@ export class Child {
   readonly #name: string
   readonly #ended: Promise<never>
 
-  /** `core`: the only one it may run on. */
-  constructor (file: string, { args = [], core }: { args?: readonly string[], core?: number | undefined } = {}) {
-    this.#name = file
-    const path = fileURLToPath(new URL(file, import.meta.url))
-    this.#process = spawnPlain(...bound(core, process.execPath, ['--import=tsx', path, ...args]), {
-      cwd: ROOT, stdio: ['ignore', 'inherit', 'inherit', 'ipc'], serialization: 'advanced'
-    })
-    this.#ended = once(this.#process, 'exit').then(([code, signal]) => { throw new Error(`${file} has ended: ${String(code ?? signal)}`) })
+  /** Starts a file; `core`: the only one it may run on. */
+  static async start (file: string, { args = [], core }: { args?: readonly string[], core?: number | undefined } = {}): Promise<Child> {
+    const program = await builtProgram(fileURLToPath(new URL(file, import.meta.url)))
+    return new Child(file, bound(core, process.execPath, [program, ...args]))
+  }
+
+  private constructor (name: string, [command, args]: ReturnType<typeof bound>) {
+    this.#name = name
+    this.#process = spawnPlain(command, args, { stdio: ['ignore', 'inherit', 'inherit', 'ipc'], serialization: 'advanced' })
+    this.#ended = once(this.#process, 'exit').then(([code, signal]) => { throw new Error(`${name} has ended: ${String(code ?? signal)}`) })
     this.#ended.catch(() => {}) // those who wait hear of it
   }
 

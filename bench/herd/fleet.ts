@@ -86,7 +86,7 @@ export class Fleet {
   }
 
   async #add (): Promise<void> {
-    const child = new Child('../../test/herd/server.ts', { args: [JSON.stringify(this.#settings)], core: this.#core })
+    const child = await Child.start('../../test/herd/server.ts', { args: [JSON.stringify(this.#settings)], core: this.#core })
     this.#children.push(child)
     const { port } = await child.next<ServerReport>(({ type }) => type === 'ready') as Extract<ServerReport, { type: 'ready' }>
     const server = { child, port }
@@ -110,7 +110,7 @@ export class Client {
   }
 
   static async start (core?: number): Promise<Client> {
-    const child = new Child('client.ts', { core })
+    const child = await Child.start('client.ts', { core })
     await child.next()
     return new Client(child)
   }

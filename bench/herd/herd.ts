@@ -1,5 +1,5 @@
 import { startServer } from '../../test/helpers/redis-server.ts'
-import { SOURCE } from './figure.ts'
+import { builtLibrary } from './figure.ts'
 import { withFleet } from './fleet.ts'
 import { latency } from './requests.ts'
 
@@ -35,7 +35,7 @@ export async function herd ({ redisUrl, ...settings }: HerdSettings): Promise<He
 }
 
 async function stampede (redisUrl: string, { processes, requests, handlerMs, protection, warmUpSeconds = 2 }: HerdSettings): Promise<Herd> {
-  const ground = { redisUrl, library: SOURCE }
+  const ground = { redisUrl, library: await builtLibrary() }
   const cache = protection ? { ttl: '1h' } : { ttl: '1h', lock: false } as const
   return await withFleet({ ...ground, processes, handlerMs, cache }, async (fleet, client) => {
     const path = '/thing/herd'

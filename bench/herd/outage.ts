@@ -65,7 +65,7 @@ async function disturbed (fleet: Fleet, client: Client, { perSecond, phases, pat
 }
 
 async function startOrigin (): Promise<{ child: Child, port: number }> {
-  const child = new Child('../../test/herd/origin.ts')
+  const child = await Child.start('../../test/herd/origin.ts')
   const { port } = await child.next<{ port: number }>()
   return { child, port }
 }

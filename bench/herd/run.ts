@@ -3,9 +3,8 @@ import { pathToFileURL } from 'node:url'
 import { parseArgs } from 'node:util'
 import { startServer } from '../../test/helpers/redis-server.ts'
 import { coldFigure } from './cold.ts'
-import { compileLibrary } from './compile.ts'
 import { expiryFigure } from './expiry.ts'
-import { printFigure, type Figure, type Ground } from './figure.ts'
+import { builtLibrary, printFigure, type Figure, type Ground } from './figure.ts'
 import { killedFigure } from './killed.ts'
 import { describeGround } from './machine.ts'
 import { outageFigure } from './outage.ts'
@@ -26,13 +25,13 @@ const unknown = positionals.filter((name) => !Object.hasOwn(figures, name))
 if (unknown.length > 0) throw new Error(`expected ${Object.keys(figures).join(', ')}; got ${unknown.join(', ')}`)
 const length = { ...numberOf('seconds'), ...numberOf('rounds') }
 
-// Leaving by way of 'exit', at which the compiled library is removed. All other processes end with this one.
+// Leaving by way of 'exit', at which what was built is removed. All other processes end with this one.
 for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => process.exit(1))
 
-const library = values.library === undefined ? compileLibrary() : { url: pathToFileURL(values.library).href, remove: () => {} }
+const library = values.library === undefined ? await builtLibrary() : pathToFileURL(values.library).href
 const redis = await startServer({})
 try {
-  const ground = { redisUrl: redis.url, library: library.url }
+  const ground = { redisUrl: redis.url, library }
   for (const [label, value] of await describeGround(ground)) console.log(`${label.padEnd(9)} ${value}`)
   for (const name of positionals.length === 0 ? Object.keys(figures) : positionals) {
     const figure = await figures[name]!(ground, length)
@@ -41,7 +40,6 @@ try {
   }
 } finally {
   await redis.dispose()
-  library.remove()
 }
 
 function numberOf (name: 'seconds' | 'rounds'): Length {

@@ -1,6 +1,7 @@
 import type { ChildProcess } from 'node:child_process'
 import { once } from 'node:events'
 import { join } from 'node:path'
+import { builtProgram } from '../helpers/built-program.ts'
 import { spawnPlain } from '../helpers/plain-process.ts'
 import type { ProcessSettings } from '../oracle/settings.ts'
 import type { RoundReport } from './oracle-process.ts'
@@ -44,21 +45,22 @@ export const MAX_BLIND_MS = 5000
 
 /** Starts the processes: apps with Redis alone, with memory in front of it and without a cache, clients, and the oracle. */
 export async function startFleet ({ cache, versionsUrl, operations, pace = 1, oracle }: FleetSettings): Promise<Fleet> {
+  const [app, watching, asking] = await Promise.all((['app', 'oracle', 'load'] as const).map((name) => builtProgram(join(import.meta.dirname, `${name}-process.ts`)))) as [string, string, string]
   const children: Child[] = []
-  function start (file: string, settings: unknown): Child {
-    const child = new Child(file, settings)
+  function start (program: string, settings: unknown): Child {
+    const child = new Child(program, settings)
     children.push(child)
     return child
   }
   const withMemory = operations.includes('feed')
   const apps: AppSettings[] = [{ cache, versionsUrl }, { cache, versionsUrl }, ...withMemory ? [1, 2].map(() => ({ cache: { ...cache, memory: MEMORY }, versionsUrl })) : []]
-  const cached = apps.map((settings) => start('app-process.ts', settings))
-  const plain = start('app-process.ts', { versionsUrl } satisfies AppSettings)
-  const watchers = oracle === undefined ? [] : oracleSettings(oracle, pace).map((settings) => start('oracle-process.ts', settings))
+  const cached = apps.map((settings) => start(app, settings))
+  const plain = start(app, { versionsUrl } satisfies AppSettings)
+  const watchers = oracle === undefined ? [] : oracleSettings(oracle, pace).map((settings) => start(watching, settings))
   try {
     const ports = (await Promise.all([...cached, plain].map((child) => child.next<AppReport>()))).map((report) => report.type === 'ready' ? report.port : 0)
     for (const watcher of watchers) await watcher.next()
-    const load = start('load-process.ts', { operations, pace, ports: { redis: ports.slice(0, 2), memory: ports.slice(2, -1), plain: ports.at(-1)! } } satisfies LoadSettings)
+    const load = start(asking, { operations, pace, ports: { redis: ports.slice(0, 2), memory: ports.slice(2, -1), plain: ports.at(-1)! } } satisfies LoadSettings)
     await load.next()
     return {
       async start () {
@@ -105,12 +107,12 @@ class Child {
   readonly #exit: Promise<never>
   readonly #ended: Promise<unknown>
 
-  constructor (file: string, settings: unknown) {
-    this.#process = spawnPlain(process.execPath, ['--import=tsx', join(import.meta.dirname, file), JSON.stringify(settings)], {
+  constructor (program: string, settings: unknown) {
+    this.#process = spawnPlain(process.execPath, [program, JSON.stringify(settings)], {
       stdio: ['ignore', 'inherit', 'inherit', 'ipc'], serialization: 'advanced'
     })
     this.#ended = once(this.#process, 'exit')
-    this.#exit = this.#ended.then((how) => { throw new Error(`${file} has ended: ${String(how)}`) })
+    this.#exit = this.#ended.then((how) => { throw new Error(`${program} has ended: ${String(how)}`) })
     this.#exit.catch(() => {}) // those who wait hear of it
   }
 

@@ -16,7 +16,7 @@ t.setTimeout(120_000)
 
 let program: string
 
-before(async () => { program = await builtProgram(join(import.meta.dirname, '../../lib/cli/main.ts'), t.testdir()) })
+before(async () => { program = await builtProgram(join(import.meta.dirname, '../../lib/cli/main.ts')) })
 
 function start (t: Test, args: readonly string[], { url, prefix, stdio = ['ignore', 'pipe', 'pipe'] }: { url: string, prefix: string, stdio?: StdioOptions }) {
   const child = spawnPlain(process.execPath, [program, ...args], { env: { ...process.env, REDIS_URL: url, CACHE_PREFIX: prefix }, stdio })

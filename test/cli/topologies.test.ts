@@ -118,7 +118,7 @@ t.test('rediss:// and https:// with an authority of your own, which NODE_EXTRA_C
   const folder = t.testdir({})
   mkdirSync(folder, { recursive: true })
   writeFileSync(join(folder, 'ca.pem'), ca)
-  const program = await builtProgram(join(import.meta.dirname, '../../lib/cli/main.ts'), folder)
+  const program = await builtProgram(join(import.meta.dirname, '../../lib/cli/main.ts'))
   const run = async (args: string[], env: Record<string, string> = {}) => {
     const child = spawnPlain(process.execPath, [program, ...args, '--timeout', '60s'], { env: { PATH: process.env.PATH!, ...env }, stdio: ['ignore', 'pipe', 'pipe'] })
     t.teardown(() => { child.kill('SIGKILL') })
@@ -137,7 +137,7 @@ t.test('rediss:// and https:// with an authority of your own, which NODE_EXTRA_C
 t.test('a server that wants a certificate of its clients is said to', { skip }, async (t) => {
   const { url, ca } = await startTlsRedis(t)
   const folder = t.testdir({ 'ca.pem': ca })
-  const program = await builtProgram(join(import.meta.dirname, '../../lib/cli/main.ts'), folder)
+  const program = await builtProgram(join(import.meta.dirname, '../../lib/cli/main.ts'))
   const child = spawnPlain(process.execPath, [program, 'keys', '--redis', url, '--timeout', '60s'], { env: { PATH: process.env.PATH!, NODE_EXTRA_CA_CERTS: join(folder, 'ca.pem') }, stdio: ['ignore', 'pipe', 'pipe'] })
   t.teardown(() => { child.kill('SIGKILL') })
   t.match(await ended(child), { code: 1, stdout: '', stderr: /certificate of its clients.*--admin/ })

@@ -152,7 +152,7 @@ t.test('doctor says which rights a user lacks', async (t) => {
 
 t.test('as a process it ends by itself, with its code, and by Ctrl+C', async (t) => {
   const { url, prefix } = await useRedis(t)
-  const program = await builtProgram(join(import.meta.dirname, '../../lib/cli/main.ts'), t.testdir())
+  const program = await builtProgram(join(import.meta.dirname, '../../lib/cli/main.ts'))
   const env = { ...process.env, REDIS_URL: url, CACHE_PREFIX: prefix }
   const listing = start(t, [program, 'keys', '--json'], env)
   const wrong = start(t, [program, 'keys', '--limit', 'x'], env)

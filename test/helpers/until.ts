@@ -7,7 +7,7 @@ export async function until (isSo: () => boolean | Promise<boolean>, seconds = M
   const waiting = new AbortController()
   const { signal } = waiting
   const inVain = async (): Promise<void> => {
-    await setTimeout(1000 * seconds, undefined, { signal })
+    await setTimeout(1000 * seconds, undefined, { signal, ref: false })
     throw new Error(`waited ${seconds} s in vain for ${isSo}`)
   }
   const asked = async (): Promise<void> => {

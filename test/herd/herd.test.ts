@@ -1,7 +1,7 @@
 import t from 'tap'
 import { roundsOf, type Variant } from '../../bench/herd/cold.ts'
 import { brokenBy as brokenByExpiry, expiries } from '../../bench/herd/expiry.ts'
-import { SOURCE } from '../../bench/herd/figure.ts'
+import { builtLibrary } from '../../bench/herd/figure.ts'
 import { withFleet } from '../../bench/herd/fleet.ts'
 import { herd } from '../../bench/herd/herd.ts'
 import { killedRounds } from '../../bench/herd/killed.ts'
@@ -11,7 +11,7 @@ import { useRedis } from '../helpers/redis.ts'
 
 // The long form, with latencies: npx tsx bench/herd/run.ts
 const { url: redisUrl } = await useRedis(t)
-const ground = { redisUrl, library: SOURCE }
+const ground = { redisUrl, library: await builtLibrary() }
 const lock = { waitMs: 20_000, leaseMs: 2000 }
 
 const answersTo: Record<Variant, number> = { 'one key': 1, 'two users': 2, 'two languages': 2 }

@@ -11,7 +11,7 @@ export interface ServerSettings {
   readonly cache?: RouteCacheOptions
   /** How long a handler waits, in milliseconds. `0`: it answers at once. */
   readonly handlerMs: number
-  /** Where the library is: its source, or a compiled form. */
+  /** URL of the library, as JavaScript. */
   readonly library: string
 }
 

@@ -17,7 +17,7 @@ const CLOSES_MS = 8000
 // Each of them is a process, which takes its time to start.
 t.setTimeout(300_000)
 
-const program = await builtProgram(join(import.meta.dirname, 'closing.ts'), t.testdir({}))
+const program = await builtProgram(join(import.meta.dirname, 'closing.ts'))
 
 const ALL = ['a client alone', 'await using', 'while it connects', 'an app that was never ready', 'an app that is getting ready', 'twice', 'with work under way']
 const AWAY = ['while it connects', 'an app that is getting ready', 'twice']

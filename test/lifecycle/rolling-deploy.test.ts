@@ -4,10 +4,11 @@ import { Agent, request, type IncomingMessage } from 'node:http'
 import { join } from 'node:path'
 import { text } from 'node:stream/consumers'
 import t, { type Test } from 'tap'
+import { builtProgram } from '../helpers/built-program.ts'
 import { spawnPlain } from '../helpers/plain-process.ts'
 import { useRedis } from '../helpers/redis.ts'
 import { generator } from '../marks/seeded.ts'
-import { sourceOf, type Release } from './versions.ts'
+import { buildOf, type Release } from './versions.ts'
 import type { Thing, VersionSettings } from './version-server.ts'
 
 // Each server is a process, which takes its time to start.
@@ -66,12 +67,13 @@ async function startServers (t: Test, { other, memory }: { other: Release, memor
   const { url: redis, prefix } = await useRedis(t)
   const folder = t.testdir({})
   return await Promise.all((['this', other] as const).map(async (release) => {
-    return await start(t, release, { library: await sourceOf(release, folder), redis, prefix, memory })
+    return await start(t, release, { library: await buildOf(release, folder), redis, prefix, memory })
   }))
 }
 
 async function start (t: Test, release: Release, settings: VersionSettings): Promise<Server> {
-  const child = spawnPlain(process.execPath, ['--import=tsx', join(import.meta.dirname, 'version-server.ts'), JSON.stringify(settings)], { stdio: ['ignore', 'inherit', 'inherit', 'ipc'] })
+  const program = await builtProgram(join(import.meta.dirname, 'version-server.ts'))
+  const child = spawnPlain(process.execPath, [program, JSON.stringify(settings)], { stdio: ['ignore', 'inherit', 'inherit', 'ipc'] })
   t.teardown(() => { child.kill('SIGKILL') })
   const [message] = await Promise.race([once(child, 'message'), once(child, 'exit').then(([code]) => { throw new Error(`a server has ended with ${code}`) })]) as [{ port: number }]
   return { release, port: message.port, child }

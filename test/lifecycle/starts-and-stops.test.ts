@@ -8,7 +8,7 @@ import { builtProgram } from '../helpers/built-program.ts'
 import type { ManyApps, ManyAppsReport } from './many-apps.ts'
 import { runOfFolder } from './run-program.ts'
 
-const program = await builtProgram(join(import.meta.dirname, 'many-apps.ts'), t.testdir({}))
+const program = await builtProgram(join(import.meta.dirname, 'many-apps.ts'))
 
 /** How many apps one after another; the long form: `APPS=1000 npx tap test/lifecycle/starts-and-stops.test.ts`. */
 const APPS = Number(process.env.APPS ?? 40)

@@ -7,7 +7,7 @@ import type { TrafficReport, TrafficSettings } from './traffic.ts'
 
 t.setTimeout(300_000)
 
-const program = await builtProgram(join(import.meta.dirname, 'traffic.ts'), t.testdir({}))
+const program = await builtProgram(join(import.meta.dirname, 'traffic.ts'))
 
 /** Handlers take 30 ms, and Redis answers. */
 const CLOSES_MS = 5000

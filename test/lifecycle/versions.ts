@@ -1,6 +1,7 @@
 import { cp, readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { pathToFileURL } from 'node:url'
+import { builtProgram } from '../helpers/built-program.ts'
 
 /** The library as it is, and as other releases of it could be. */
 export type Release = 'this' | 'older' | 'newer' | 'more fields'
@@ -8,18 +9,18 @@ export type Release = 'this' | 'older' | 'newer' | 'more fields'
 const root = join(import.meta.dirname, '..', '..')
 const VERSION = /0x465243(\d\d)/
 
-/** The address of the source of a release; `folder` is empty, and somewhere below the packages that the library needs. */
-export async function sourceOf (release: Release, folder: string): Promise<string> {
-  if (release === 'this') return addressIn(root)
+/** The address of a release, which is built from what is written into `folder`. */
+export async function buildOf (release: Release, folder: string): Promise<string> {
+  if (release === 'this') return await builtFrom(root)
   await cp(join(root, 'lib'), join(folder, 'lib'), { recursive: true })
   const file = join(folder, 'lib', 'stored-entry.ts')
   const source = await readFile(file, 'utf8')
   await writeFile(file, release === 'more fields' ? withFields(source, release) : withFields(withVersion(source, release === 'older' ? -1 : 1), release))
-  return addressIn(folder)
+  return await builtFrom(folder)
 }
 
-function addressIn (folder: string): string {
-  return pathToFileURL(join(folder, 'lib', 'index.ts')).href
+async function builtFrom (folder: string): Promise<string> {
+  return pathToFileURL(await builtProgram(join(folder, 'lib', 'index.ts'))).href
 }
 
 /** Another byte for the version of the stored format. */

@@ -1,5 +1,6 @@
 import { join } from 'node:path'
 import t from 'tap'
+import { builtProgram } from '../helpers/built-program.ts'
 import { runPlain } from '../helpers/plain-process.ts'
 import { startRedisServer } from '../helpers/redis.ts'
 import type { MemorySample } from './under-load.ts'
@@ -16,7 +17,7 @@ for (const [what, load] of [
   t.test(`memory in front of Redis stays within its bound when more ${what} values are asked for than fit`, async (t) => {
     const { url } = await startRedisServer(t)
     const settings = JSON.stringify({ url, prefix: 'load', maxBytes, ...load })
-    const { code, stdout, stderr } = await runPlain(process.execPath, ['--import=tsx', join(import.meta.dirname, 'under-load.ts'), settings])
+    const { code, stdout, stderr } = await runPlain(process.execPath, [await builtProgram(join(import.meta.dirname, 'under-load.ts')), settings])
     t.equal(code, 0, stderr)
     const samples = stdout.trim().split('\n').map((line) => JSON.parse(line) as MemorySample)
     for (const { reads, rss, heapUsed, external } of samples) t.comment(`${reads} reads: RSS ${inMb(rss)} MB, after a collection heap ${inMb(heapUsed)} MB and external ${inMb(external)} MB`)

@@ -1,6 +1,7 @@
 import type { ChildProcess } from 'node:child_process'
 import { once } from 'node:events'
 import { join } from 'node:path'
+import { builtProgram } from '../helpers/built-program.ts'
 import { spawnPlain } from '../helpers/plain-process.ts'
 import type { RedisServer } from '../helpers/redis-process.ts'
 import { startServer } from '../helpers/redis-server.ts'
@@ -60,7 +61,9 @@ export async function runScenario (scenario: Scenario, invalidations: number): P
   const servers = await Promise.all([startServer({}), startServer({})])
   const children: ChildProcess[] = []
   try {
-    return await observe({ scenario, invalidations, cache: servers[0], database: servers[1], children })
+    const program = await builtProgram(join(import.meta.dirname, 'process.ts'))
+    const start = (settings: ProcessSettings): Started => startProcess(program, settings, children)
+    return await observe({ scenario, invalidations, cache: servers[0], database: servers[1], start })
   } finally {
     for (const child of children) child.kill('SIGKILL')
     for (const server of servers) await server.dispose()
@@ -68,14 +71,14 @@ export async function runScenario (scenario: Scenario, invalidations: number): P
 }
 
 async function observe (
-  { scenario, invalidations, cache, database, children }: { scenario: Scenario, invalidations: number, cache: RedisServer, database: RedisServer, children: ChildProcess[] }
+  { scenario, invalidations, cache, database, start }: { scenario: Scenario, invalidations: number, cache: RedisServer, database: RedisServer, start: (settings: ProcessSettings) => Started }
 ): Promise<Outcome> {
   const disturbing = await disturb(cache, scenario.disturbances ?? [])
   const common = { databaseUrl: database.url, prefix: 'oracle', ...(scenario.memory === undefined ? {} : { memory: scenario.memory }), allLoops: WRITERS * WRITER_LOOPS }
-  const readers = READERS.map((reader) => start({ ...common, ...reader, role: 'reader', cacheUrl: cache.url, firstLoop: 0, invalidations: 0 }, children))
+  const readers = READERS.map((reader) => start({ ...common, ...reader, role: 'reader', cacheUrl: cache.url, firstLoop: 0, invalidations: 0 }))
   const writers = Array.from({ length: WRITERS }, (_, at) => start({
     ...common, role: 'writer', cacheUrl: disturbing.writerUrl, loops: WRITER_LOOPS, restMs: 4, firstLoop: at * WRITER_LOOPS, invalidations: Math.ceil(invalidations / WRITERS)
-  }, children))
+  }))
   for (const { next } of [...readers, ...writers]) await next() // ready
   const beganAt = performance.now()
   for (const { send } of [...readers, ...writers]) send({ type: 'go' })
@@ -96,8 +99,8 @@ interface Started {
   next (): Promise<Report>
 }
 
-function start (settings: ProcessSettings, children: ChildProcess[]): Started {
-  const child = spawnPlain(process.execPath, ['--import=tsx', join(import.meta.dirname, 'process.ts'), JSON.stringify(settings)], {
+function startProcess (program: string, settings: ProcessSettings, children: ChildProcess[]): Started {
+  const child = spawnPlain(process.execPath, [program, JSON.stringify(settings)], {
     stdio: ['ignore', 'inherit', 'inherit', 'ipc'], serialization: 'advanced'
   })
   children.push(child)

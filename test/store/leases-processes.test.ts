@@ -3,6 +3,7 @@ import { once } from 'node:events'
 import { join } from 'node:path'
 import t, { type Test } from 'tap'
 import { spawnPlain } from '../helpers/plain-process.ts'
+import { builtProgram } from '../helpers/built-program.ts'
 import { useRedis } from '../helpers/redis.ts'
 import type { LeaseReport, LeaseTask } from './leases-process.ts'
 
@@ -69,13 +70,14 @@ t.test('a lease that is held keeps no process alive', async (t) => {
 })
 
 async function startProcesses (t: Test, { url, prefix }: { url: string, prefix: string }, count = PROCESSES): Promise<Started[]> {
-  const started = Array.from({ length: count }, () => start(t, [url, prefix]))
+  const program = await builtProgram(join(import.meta.dirname, 'leases-process.ts'))
+  const started = Array.from({ length: count }, () => start(t, [program, url, prefix]))
   await Promise.all(started.map(({ next }) => next('ready')))
   return started
 }
 
 function start (t: Test, args: string[]): Started {
-  const child = spawnPlain(process.execPath, ['--import=tsx', join(import.meta.dirname, 'leases-process.ts'), ...args], { stdio: ['ignore', 'inherit', 'inherit', 'ipc'] })
+  const child = spawnPlain(process.execPath, args, { stdio: ['ignore', 'inherit', 'inherit', 'ipc'] })
   t.teardown(() => { child.kill('SIGKILL') })
   const next = (type: string): Promise<LeaseReport> => new Promise((resolve, reject) => {
     const hear = (report: LeaseReport): void => {

@@ -1,5 +1,7 @@
 const CERTIFICATE = /(?:SELF_SIGNED|UNABLE_TO_(?:GET|VERIFY)|CERT_)|self.signed|unable to (?:verify|get)|altnames/i
 const NO_TLS = /wrong version number|packet length too long/i
+/** What the server says of it may be lost in the end of the connection. */
+const WANTS_CERTIFICATE = 'server wants a certificate of its clients, which cannot be given here: use --admin'
 const UNTRUSTED = 'The certificate is not trusted here: name its authority in NODE_EXTRA_CA_CERTS, and the host as the certificate does.'
 
 /** What faults of Redis mean for who runs a command, by how their texts begin or what is in them. */
@@ -20,11 +22,11 @@ const MEANINGS: ReadonlyArray<readonly [RegExp, string]> = [
   [/DB index is out of range/i, 'There is no such database: its number stands behind the host of the URL, or in REDIS_DB.'],
   [/LOADING/, 'Redis is reading its data from disk: try again in a moment.'],
   [CERTIFICATE, UNTRUSTED],
-  [/certificate required|handshake failure/i, 'The server wants a certificate of its clients, which cannot be given here: use --admin.'],
+  [/certificate required|handshake failure/i, `The ${WANTS_CERTIFICATE}.`],
   [/no answer within|said nothing for/i, 'A server that is busy or frozen, a slow network, or one without TLS where rediss:// asks for it.'],
   [/Unknown RESP type/, 'What answers there is no Redis.'],
   [NO_TLS, 'This server speaks no TLS: leave the second s of rediss:// out.'],
-  [/ECONNRESET|Socket closed/i, 'The connection was closed at once: rediss:// is for TLS, redis:// is without.']
+  [/ECONNRESET|Socket closed/i, `The connection was closed at once: rediss:// is for TLS, redis:// is without. Or the ${WANTS_CERTIFICATE}.`]
 ]
 
 /** What it is that Redis cannot be used for, and what to do about it. */
