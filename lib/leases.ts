@@ -6,7 +6,7 @@ export type FillOutcome = 'stored' | 'uncacheable' | 'failed'
  * and stamps, so two holders at once, after a failover or a long pause, only do the work twice.
  */
 export interface Lease {
-  /** It has run out or somebody else has it: what its holder produced is not to be stored. Stays so. */
+  /** Somebody else has it: what its holder produced is not to be stored. Stays so. */
   readonly isLost: boolean
   /** Ends it and wakes who waits. With `restMs` nobody gets it for so long (a failing origin is left alone). Never rejects; only the first call counts. */
   release (outcome: FillOutcome, options?: { restMs?: number }): Promise<void>
@@ -126,32 +126,27 @@ async function ended (waiting: Set<(how: FillOutcome) => void>, { waitMs, signal
 
 export interface RenewedLeaseOptions {
   readonly leaseMs: number
-  /** When it was asked for, by `performance.now()`. */
-  readonly sentAt: number
-  /** Whether it is still ours. */
+  /** Whether it is still ours, or is again because nobody else has it. */
   readonly renew: () => Promise<boolean>
   readonly release: (how: FillOutcome, restMs: number | undefined) => Promise<void>
 }
 
 /**
- * A lease in a store that other processes share. It renews itself until it is released or lost. Its time is counted from before the
- * store was asked, so that its holder never takes it for longer than the store does.
+ * A lease in a store that other processes share. It renews itself until it is released or lost. Its time alone takes nothing away: a holder
+ * that was kept from renewing it, by a handler that blocks its process or a store that does not answer, goes on unless somebody else has it.
  */
 export class RenewedLease implements Lease {
   readonly #held: RenewedLeaseOptions
   readonly #timer: NodeJS.Timeout
-  #until: number
   #isLost = false
   #isReleased = false
 
   constructor (held: RenewedLeaseOptions) {
     this.#held = held
-    this.#until = held.sentAt + held.leaseMs
     this.#timer = setInterval(() => { void this.#renew() }, held.leaseMs / 3).unref()
   }
 
   get isLost (): boolean {
-    if (!this.#isLost && !this.#isReleased && performance.now() >= this.#until) this.#lose()
     return this.#isLost
   }
 
@@ -163,20 +158,12 @@ export class RenewedLease implements Lease {
   }
 
   async #renew (): Promise<void> {
-    if (this.isLost) return
-    const sentAt = performance.now()
     try {
-      const isOurs = await this.#held.renew()
-      if (this.#isReleased || this.isLost) return
-      if (isOurs) this.#until = sentAt + this.#held.leaseMs
-      else this.#lose()
+      if (await this.#held.renew() || this.#isReleased) return
+      this.#isLost = true
+      clearInterval(this.#timer)
     } catch {
-      // A store that does not answer takes nothing away; the time does, if that lasts.
+      // A store that does not answer takes nothing away.
     }
-  }
-
-  #lose (): void {
-    this.#isLost = true
-    clearInterval(this.#timer)
   }
 }

@@ -51,9 +51,13 @@ if state == 'h' and isWaiting then redis.call('SET', KEYS[1], 'w:' .. token .. '
 return { 'held', token, left }
 `
 
+/** What has run out while its holder was away is its own again unless somebody else has it, or had it just now. */
 const RENEW_SCRIPT = `${READ}
-if not isHeld or token ~= ARGV[1] then return 0 end
-return redis.call('PEXPIRE', KEYS[1], ARGV[2])
+local own, leaseMs = ARGV[1], ARGV[2]
+if state == '' then redis.call('SET', KEYS[1], 'h:' .. own .. ':', 'PX', leaseMs)
+elseif not isHeld or token ~= own then return 0
+else redis.call('PEXPIRE', KEYS[1], leaseMs) end
+return 1
 `
 
 /**
@@ -87,7 +91,6 @@ interface Held {
   readonly outcome: 'granted' | 'held'
   readonly token: string
   readonly leftMs: number
-  readonly sentAt: number
 }
 
 type Answer =
@@ -168,13 +171,13 @@ export class RedisLeases implements Leases {
 
   async #ask (name: string, { leaseMs, seen = '', isWaiting = false }: { leaseMs: number, seen?: string, isWaiting?: boolean }): Promise<Answer> {
     const givenMs = Math.ceil(leaseMs)
-    const [own, sentAt] = [`${this.#by}-${++this.#made}-${givenMs}`, performance.now()]
+    const own = `${this.#by}-${++this.#made}-${givenMs}`
     const asked = this.#eval(ACQUIRE_SCRIPT, name, [own, String(givenMs), seen, isWaiting ? '1' : '0']).then(replyOf)
     try {
       const [outcome, text, leftMs] = await inTime(this.#options.commandMs, asked)
       if (outcome === 'ended') return { outcome, how: text as FillOutcome }
       if (outcome === 'resting') return { outcome, forMs: leftMs }
-      return { outcome, token: text, leftMs, sentAt }
+      return { outcome, token: text, leftMs }
     } catch (fault) {
       this.#giveBack(name, leaseMs, asked)
       throw fault
@@ -188,10 +191,10 @@ export class RedisLeases implements Leases {
     }, () => { /* the caller has heard of it, or of its lateness */ })
   }
 
-  #lease (name: string, leaseMs: number, { token, sentAt }: { token: string, sentAt: number }): Lease {
+  #lease (name: string, leaseMs: number, { token }: { token: string }): Lease {
     const { commandMs } = this.#options
     const renew = async (): Promise<boolean> => Number(await inTime(commandMs, this.#eval(RENEW_SCRIPT, name, [token, String(Math.ceil(leaseMs))]), { idle: true })) === 1
-    return new RenewedLease({ leaseMs, sentAt, renew, release: (how, restMs) => this.#release(name, { token, how, leaseMs, restMs }) })
+    return new RenewedLease({ leaseMs, renew, release: (how, restMs) => this.#release(name, { token, how, leaseMs, restMs }) })
   }
 
   /** Never rejects: a lease that Redis does not hear the end of runs out by itself. `unused`: nobody did anything with it, so who waits may have it. */

@@ -1,8 +1,9 @@
 import type { RouteCacheOptions } from 'fastify-response-cache'
+import { setTimeout } from 'node:timers/promises'
 import { test } from 'tap'
 import { openConnection } from '../plugin/connection.ts'
 import { setUser } from '../safety/helpers.ts'
-import { cached, inEveryStore, leave, said, scene, turns, twoProcesses, until, type Exchange } from './scene.ts'
+import { cached, inEveryStore, leave, open, said, scene, turns, twoProcesses, until, type Exchange } from './scene.ts'
 
 /** So long that nobody who is not woken would be done in time. */
 const PATIENT: RouteCacheOptions = { lock: { waitMs: 600_000, leaseMs: 60_000 } }
@@ -263,4 +264,23 @@ inEveryStore('HEAD requests wait for a response and are given its fields, but no
   for (const { answer } of site.origin.runs.slice(0, 2)) answer('body')
   t.strictSame((await Promise.all(heads)).map((answer) => said(answer).why), ['fwd=uri-miss; detail=head', 'fwd=uri-miss; detail=head'])
   t.equal(site.origin.runs.length, 3)
+})
+
+inEveryStore('a handler that keeps its process from anything else for longer than its lease is cached', async (t, cache) => {
+  const block = (): void => { for (const endsAt = performance.now() + 250; performance.now() < endsAt;); }
+  const site = await open(t, (app) => {
+    const config = cached({ lock: { waitMs: 60, leaseMs: 100 } })
+    app.get('/at-once', config, async () => { block(); return 'made' })
+    app.get('/in-parts', config, async () => {
+      block()
+      await setTimeout(100) // now it hears of its lease
+      block()
+      return 'made'
+    })
+  }, { cache })
+  for (const path of ['/at-once', '/in-parts']) {
+    t.match(said(await site.ask(path)), { cache: 'MISS', why: 'fwd=uri-miss; stored' }, path)
+    await site.app.cache.ping() // comes back after what was written before it
+    t.match(said(await site.ask(path)), { cache: 'HIT' }, path)
+  }
 })

@@ -183,7 +183,9 @@ inEveryStore('a handler that hangs for ever is in the way of no other key, and o
   t.match(said(await site.ask('/?b')), { text: 'made 2', cache: 'MISS', why: 'fwd=uri-miss; stored' })
   t.match(said(await site.ask('/?b')), { text: 'made 2', cache: 'HIT' })
   const others = await Promise.all(site.many(3, '/?a'))
-  for (const answer of others) t.match(said(answer), { status: 200, cache: 'MISS', why: 'fwd=uri-miss; detail=lock-timeout' })
+  // The first of them runs the handler, and who has not waited that long gets what it made.
+  for (const answer of others) t.match(said(answer), { status: 200, text: /^made [345]$/, why: /^fwd=uri-miss; (?:detail=lock-timeout|collapsed)$/ })
+  t.ok(others.some((answer) => said(answer).why === 'fwd=uri-miss; detail=lock-timeout'))
 })
 
 test('a refresh that hangs for ever keeps nobody from the old response, nor after the window from the handler', async (t) => {

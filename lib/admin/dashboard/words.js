@@ -41,7 +41,7 @@ const NOT_STORED = {
   'function-error': 'An option function of the route threw, or returned what it may not.',
   'store-error': 'The store has not told yet what is invalidated.',
   'lock-timeout': 'It had waited for another request for too long.',
-  'lock-lost': 'Another process may be running the handler by now.'
+  'lock-lost': 'Another process has taken over.'
 }
 
 /** @type {Readonly<Record<import('../../http/cache-status.ts').MissReason, string>>} */
