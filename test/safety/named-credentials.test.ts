@@ -8,13 +8,26 @@ import { apart, cached, inEveryStore, open, setUser, together, unique, type Ask 
  */
 
 /** Everything that is under this prefix in Redis, keys and values. */
-async function contents ({ client, prefix }: TestRedis): Promise<Buffer> {
+async function contents (redis: TestRedis): Promise<Buffer> {
+  const { client, prefix } = redis
   const found: Buffer[] = []
-  const bytes = client.withTypeMapping({ [RESP_TYPES.BLOB_STRING]: Buffer })
   for await (const keys of client.scanIterator({ MATCH: `*${prefix}*`, COUNT: 1000 })) {
-    for (const key of keys) found.push(Buffer.from(key), key.endsWith(':marks') ? Buffer.from(String(await client.zRange(key, 0, -1))) : await bytes.get(key) ?? Buffer.alloc(0))
+    for (const key of keys) found.push(Buffer.from(key), await valueOf(redis, key))
   }
   return Buffer.concat(found)
+}
+
+/** Nothing where it has ended meanwhile. */
+async function valueOf ({ client }: TestRedis, key: string): Promise<Buffer> {
+  const type = await client.type(key)
+  switch (type) {
+    case 'none': return Buffer.alloc(0)
+    case 'string': return await client.withTypeMapping({ [RESP_TYPES.BLOB_STRING]: Buffer }).get(key) ?? Buffer.alloc(0)
+    case 'zset': return Buffer.from(String(await client.zRange(key, 0, -1)))
+    case 'hash': return Buffer.from(JSON.stringify(await client.hGetAll(key)))
+    case 'stream': return Buffer.from(JSON.stringify(await client.xRange(key, '-', '+')))
+    default: throw new Error(`${key} is a ${type}, into which this test does not look`)
+  }
 }
 
 async function neverReadable (t: Test, redis: TestRedis, secrets: readonly string[]): Promise<void> {
