@@ -63,9 +63,11 @@ for (const ahead of [false, true]) {
     const cache = { ttl: '1s', jitter: 0, lock, staleWhileRevalidate: '30s', ...ahead ? { refreshAhead: true } : {} }
     const seen = await expiries(ground, { processes: 2, perSecond: 200, seconds: 3, warmUpSeconds: 0.5, handlerMs: 100, cache })
     t.comment(`${seen.stale} of ${seen.answers.length} stale; requests late by ${seen.lateness.toFixed(0)} ms at most`)
-    // A process that the machine leaves no time is late with what is made ahead; the long form counts on one that does.
+    // A machine on which the requests themselves are late is late with what is made ahead.
+    const isBusy = seen.lateness > 20
     t.strictSame(brokenByExpiry(seen, { slow: 0, ahead }).filter((text) => !text.endsWith('answers were stale')), [])
-    t.ok(!ahead || seen.stale < seen.answers.length / 2, 'fresh for the most part')
+    // None in the long form. Here an expiry may coincide with other tests; without refreshAhead 8 in 100 are stale.
+    t.ok(!ahead || seen.stale < seen.answers.length * (isBusy ? 0.5 : 0.04), `${seen.stale} stale`)
     t.ok(ahead || seen.stale > 0, 'something has expired')
   })
 }
